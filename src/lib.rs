@@ -1,0 +1,26 @@
+//! Mintmark: an OAuth 2 token issuer for machines.
+//!
+//! ```text
+//!                       ┌──────────────────── issue::Mint::issue ─────────────────────┐
+//!  POST /oauth2/token   │ 1 authenticate  who        clients (argon2id off-thread)     │
+//!  ─► http::token ─────►│ 2 authorize     what       pure: client x request x policy   │
+//!     bytes → request   │ 3 admit         how often  limits: all scopes or none        │
+//!                       │ 4 compose       say it     pure → Unsigned (input + record)  │──► 200, no-store
+//!                       │ 5 record        prove it   audit::recorder, durable → Recorded│
+//!                       │ 6 sign          seal it    keys::signer(Recorded) → token    │
+//!                       └────────── any Denial ──► http::error: one table ──► 4xx/5xx ─┘
+//! ```
+//!
+//! Log, then sign, then release: the signer accepts nothing but the value that
+//! the recorder returns after its commit, so a token without a durable record
+//! cannot be made. ARCHITECTURE.md draws the whole house.
+
+pub mod ambient;
+pub mod audit;
+pub mod digest;
+pub mod jose;
+pub mod keys;
+pub mod limits;
+pub mod oauth;
+pub mod policy;
+pub mod time;

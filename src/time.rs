@@ -1,0 +1,144 @@
+//! Points in time and spans of it, as types and as text.
+//!
+//! Pure: nobody here knows what time it is (see `ambient`). Times are
+//! microseconds since the Unix epoch; RFC 3339 UTC with six digits in the log,
+//! integer seconds in JSON and tokens. Spans are text like `10m` in
+//! configuration and commands.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A point of wall-clock time: microseconds since 1970-01-01T00:00:00Z, never before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The last microsecond that RFC 3339 can write, 9999-12-31T23:59:59.999999Z.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
+    /// From microseconds since the epoch; later than [`Self::MAX`] becomes it.
+    pub const fn from_micros(micros: u64) -> Self {
+        if micros > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(micros)
+        }
+    }
+
+    /// From whole seconds since the epoch; later than [`Self::MAX`] becomes it.
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self::from_micros(seconds.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down: a `NumericDate` of RFC 7519.
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// This time and `span` more, at most [`Self::MAX`].
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self::from_micros(self.0.saturating_add(whole_micros(span)))
+    }
+
+    /// This time less `span`, at least the epoch.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_micros(span)))
+    }
+
+    /// The span since `earlier`; zero when that lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Reads RFC 3339 (any offset, fraction optional); `None` for anything else or before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(parsed.as_microsecond()).ok().map(Self::from_micros)
+    }
+}
+
+/// RFC 3339 in UTC with microseconds: `2026-11-21T22:58:01.123456Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = i64::try_from(self.0).unwrap_or(i64::MAX);
+        match jiff::Timestamp::from_microsecond(micros) {
+            Ok(time) => write!(f, "{time:.6}"),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+fn whole_micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Why a span's text was refused; the text says what would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a whole number and a unit (ms, s, m, h, d), such as \"10m\"")]
+pub struct BadSpan;
+
+/// Reads a span: a whole number and one unit of `ms`, `s`, `m`, `h`, `d`. No blanks, no signs, no fractions.
+pub fn parse_span(text: &str) -> Result<Duration, BadSpan> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| BadSpan)?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(BadSpan),
+    };
+    number
+        .checked_mul(millis)
+        .map(Duration::from_millis)
+        .ok_or(BadSpan)
+}
+
+/// Writes a span in the greatest unit that divides it: the inverse of [`parse_span`].
+/// Fractions of a millisecond are dropped.
+pub fn span_text(span: Duration) -> String {
+    let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    for (size, unit) in units {
+        if millis >= size && millis % size == 0 {
+            return format!("{}{unit}", millis / size);
+        }
+    }
+    if millis == 0 { "0s".to_owned() } else { format!("{millis}ms") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_utc_with_six_digits() {
+        let time = Timestamp::from_micros(1_795_301_881_123_456);
+        assert_eq!(time.to_string(), "2026-11-21T22:58:01.123456Z");
+        assert_eq!(Timestamp::parse("2026-11-21T23:58:01.123456+01:00"), Some(time));
+        assert_eq!(Timestamp::default().to_string(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), None);
+    }
+
+    #[test]
+    fn spans_round_trip_and_refuse_the_rest() {
+        for text in ["0s", "1ms", "1500ms", "10m", "90s", "24h", "14d"] {
+            let span = parse_span(text).unwrap();
+            assert_eq!(parse_span(&span_text(span)), Ok(span), "{text}");
+        }
+        assert_eq!(span_text(Duration::from_secs(86_400)), "1d");
+        for bad in ["", "10", "m", "-1s", " 1s", "1 s", "1.5h", "1w", "99999999999999999999d", "300000000000d"] {
+            assert_eq!(parse_span(bad), Err(BadSpan), "{bad}");
+        }
+    }
+}
