@@ -64,10 +64,7 @@ mod tests {
     #[test]
     fn concatenates_its_parts() {
         assert_eq!(Digest::of(&[b"ab", b"c"]), Digest::of(&[b"abc"]));
-        assert_eq!(
-            Digest::of(&[]).to_string(),
-            "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
-        );
+        assert_eq!(Digest::of(&[]).to_string(), "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
     }
 
     #[test]

@@ -13,16 +13,12 @@ use std::time::Duration;
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The last microsecond that RFC 3339 can write, 9999-12-31T23:59:59.999999Z.
-    pub const MAX: Self = Self(253_402_300_799_999_999);
+    /// The last microsecond that the calendar here can write, 9999-12-30T21:59:59.999999Z.
+    pub const MAX: Self = Self(253_402_207_199_999_999);
 
     /// From microseconds since the epoch; later than [`Self::MAX`] becomes it.
     pub const fn from_micros(micros: u64) -> Self {
-        if micros > Self::MAX.0 {
-            Self::MAX
-        } else {
-            Self(micros)
-        }
+        if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
     }
 
     /// From whole seconds since the epoch; later than [`Self::MAX`] becomes it.
@@ -55,6 +51,18 @@ impl Timestamp {
     /// The span since `earlier`; zero when that lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The UTC month as a number, `202611`.
+    pub fn month(self) -> u32 {
+        // The date of a day count, after Howard Hinnant's `civil_from_days`.
+        let days = self.0 / 86_400_000_000 + 719_468;
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        u32::try_from((era * 400 + year + carry) * 100 + month).unwrap_or(u32::MAX)
     }
 
     /// Reads RFC 3339 (any offset, fraction optional); `None` for anything else or before 1970.
@@ -97,10 +105,7 @@ pub fn parse_span(text: &str) -> Result<Duration, BadSpan> {
         "d" => 86_400_000,
         _ => return Err(BadSpan),
     };
-    number
-        .checked_mul(millis)
-        .map(Duration::from_millis)
-        .ok_or(BadSpan)
+    number.checked_mul(millis).map(Duration::from_millis).ok_or(BadSpan)
 }
 
 /// Writes a span in the greatest unit that divides it: the inverse of [`parse_span`].
@@ -116,6 +121,40 @@ pub fn span_text(span: Duration) -> String {
     if millis == 0 { "0s".to_owned() } else { format!("{millis}ms") }
 }
 
+/// `#[serde(with)]`: an optional span as integer seconds or null.
+pub mod optional_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    /// Writes whole seconds or null.
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        span.map(|span| span.as_secs()).serialize(serializer)
+    }
+
+    /// Reads whole seconds or null.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_secs))
+    }
+}
+
+/// `#[serde(with)]`: a time as integer Unix seconds.
+pub mod unix_seconds {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    /// Writes whole seconds.
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(time.seconds())
+    }
+
+    /// Reads whole seconds.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        u64::deserialize(deserializer).map(Timestamp::from_seconds)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,8 +165,23 @@ mod tests {
         assert_eq!(time.to_string(), "2026-11-21T22:58:01.123456Z");
         assert_eq!(Timestamp::parse("2026-11-21T23:58:01.123456+01:00"), Some(time));
         assert_eq!(Timestamp::default().to_string(), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T21:59:59.999999Z");
         assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), None);
+    }
+
+    #[test]
+    fn knows_its_month() {
+        for (text, month) in [
+            ("1970-01-01T00:00:00Z", 197_001),
+            ("2024-02-29T23:59:59Z", 202_402),
+            ("2024-03-01T00:00:00Z", 202_403),
+            ("2026-12-31T23:59:59Z", 202_612),
+            ("2100-02-28T23:59:59Z", 210_002),
+            ("2100-03-01T00:00:00Z", 210_003),
+            ("9999-12-30T00:00:00Z", 999_912),
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap().month(), month, "{text}");
+        }
     }
 
     #[test]
@@ -136,8 +190,10 @@ mod tests {
             let span = parse_span(text).unwrap();
             assert_eq!(parse_span(&span_text(span)), Ok(span), "{text}");
         }
-        assert_eq!(span_text(Duration::from_secs(86_400)), "1d");
-        for bad in ["", "10", "m", "-1s", " 1s", "1 s", "1.5h", "1w", "99999999999999999999d", "300000000000d"] {
+        assert_eq!(span_text(Duration::from_hours(24)), "1d");
+        for bad in
+            ["", "10", "m", "-1s", " 1s", "1 s", "1.5h", "1w", "99999999999999999999d", "300000000000d"]
+        {
             assert_eq!(parse_span(bad), Err(BadSpan), "{bad}");
         }
     }

@@ -48,6 +48,12 @@ impl ScopeToken {
     }
 }
 
+impl std::borrow::Borrow<str> for ScopeToken {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for ScopeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,0 +1,41 @@
+//! The issuer's own document, computed from what is enabled. RFC 8414 section 2.
+
+use serde::Serialize;
+
+use super::ScopeToken;
+use super::credential::AuthMethod;
+use super::request::GrantType;
+
+/// The authorization server metadata.
+#[derive(Debug, Serialize)]
+pub struct Metadata<'a> {
+    /// Byte-identical to the configuration.
+    pub issuer: &'a str,
+    /// Where tokens are issued.
+    pub token_endpoint: String,
+    /// Where the public keys are.
+    pub jwks_uri: String,
+    /// Empty: there is no authorization endpoint.
+    pub response_types_supported: [&'static str; 0],
+    /// The offered grants.
+    pub grant_types_supported: Vec<&'static str>,
+    /// How clients may authenticate.
+    pub token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// Every registered scope, in byte order.
+    pub scopes_supported: Vec<&'a str>,
+}
+
+impl<'a> Metadata<'a> {
+    /// Describes this issuer with these registered scopes.
+    pub fn compose(issuer: &'a str, scopes: impl Iterator<Item = &'a ScopeToken>) -> Self {
+        Self {
+            issuer,
+            token_endpoint: format!("{issuer}/oauth2/token"),
+            jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+            response_types_supported: [],
+            grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
+            token_endpoint_auth_methods_supported: AuthMethod::ALL.map(AuthMethod::as_str).to_vec(),
+            scopes_supported: scopes.map(ScopeToken::as_str).collect(),
+        }
+    }
+}
