@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::digest::Digest;
 
 /// A signature algorithm that access tokens may be signed with. One key has one algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256 (RFC 7518 section 3.4).
     #[serde(rename = "ES256")]
@@ -32,6 +32,14 @@ impl Algorithm {
     /// Reads a name, byte-exact.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Algorithm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let names = || Self::ALL.map(Self::as_str).join(" or ");
+        Self::parse(&name).ok_or_else(|| de::Error::custom(format!("the algorithm must be {}", names())))
     }
 }
 

@@ -2,5 +2,15 @@
 //! jsonwebtoken and of ring's signatures. Pure.
 
 pub mod algorithm;
+pub mod ed25519;
+pub mod jwk;
+pub mod jwk_set;
+pub mod key_pair;
+pub mod provider;
+pub mod strict_json;
+pub mod verify;
 
 pub use algorithm::{Algorithm, Kid};
+pub use jwk::PublicJwk;
+pub use jwk_set::JwkSet;
+pub use key_pair::{KeyPair, Pkcs8};
