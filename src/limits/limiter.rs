@@ -1,0 +1,346 @@
+//! Admits a request or not: charges all of its scopes, or none.
+//!
+//! governor decides (GCRA, ITU-T I.371), but it takes one key a call and can
+//! neither peek nor refund. So each decision is written to a stage first, and
+//! the stage is committed when every scope passes. All shards of a request are
+//! locked for that, in one order, so two requests can neither interleave nor
+//! block each other for ever.
+//!
+//! Never reads a clock: callers pass monotonic time, so that a jump of the wall
+//! clock neither opens nor closes a limit. Never waits while it holds a lock.
+//! Keeps state for keys in use only; [`Limiter::sweep`] forgets the idle.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{NotKeyed, RateLimiter, StateStore};
+
+use super::quota::{MAX_DEBT, nanos, rescaled};
+use super::{Charge, Decision, Enforce, Quota, ScopeState};
+
+/// Locks that the keys are spread over; as many as a [`Mask`] has bits.
+const SHARDS: usize = 32;
+
+/// A set of shards, one bit each.
+type Mask = u32;
+
+/// One budget.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Slot {
+    /// The client; none is the total over all clients.
+    client: Option<u32>,
+    scope: u32,
+}
+
+impl Slot {
+    /// Where the slot lies. All budgets of a client lie together, so that a
+    /// request without totals takes one lock.
+    fn shard(self) -> usize {
+        self.client.unwrap_or(self.scope) as usize % SHARDS
+    }
+}
+
+impl Charge {
+    /// The budgets to charge, each with its limit.
+    fn slots(&self) -> impl Iterator<Item = (Slot, Quota)> + use<> {
+        let own = Slot { client: Some(self.key.client), scope: self.key.scope };
+        let total = Slot { client: None, scope: self.key.scope };
+        std::iter::once((own, self.quota)).chain(self.total.map(|quota| (total, quota)))
+    }
+}
+
+/// What is remembered of a budget that is not full.
+#[derive(Clone, Copy)]
+struct State {
+    /// The theoretical arrival time, in nanoseconds of the caller's clock.
+    arrival: u64,
+    /// The interval that `arrival` is measured in, so that a changed quota can rescale it.
+    interval: u64,
+}
+
+/// A decision about one budget that is not in force yet.
+struct Staged {
+    slot: Slot,
+    interval: u64,
+    /// The debt as it stands.
+    before: u64,
+    /// The debt when this request is charged; as before when it is not.
+    after: u64,
+    /// How long this budget refuses; none when it passes.
+    wait: Option<Duration>,
+}
+
+/// The budgets of one shard.
+#[derive(Default)]
+struct Shard {
+    states: HashMap<Slot, State>,
+    /// Decisions of the request that holds the lock; empty between requests. It
+    /// lives here to keep its memory.
+    stage: Vec<Staged>,
+    /// The latest time seen. A request that took its time earlier but comes
+    /// later counts as of then, so time never steps back for a budget.
+    latest: u64,
+}
+
+impl Shard {
+    /// Lets governor decide about one budget and stages the outcome. A budget
+    /// that is already staged counts once.
+    fn stage(&mut self, slot: Slot, quota: &Quota, now: u64) -> Option<Duration> {
+        if let Some(staged) = self.stage.iter().find(|staged| staged.slot == slot) {
+            return staged.wait;
+        }
+        let interval = quota.interval();
+        let before = self
+            .states
+            .get(&slot)
+            .map_or(0, |state| rescaled(state.arrival.saturating_sub(now), state.interval, interval));
+        let (after, wait) = match decide(quota, before) {
+            Ok(after) => (after, None),
+            Err(wait) => (before, Some(wait)),
+        };
+        self.stage.push(Staged { slot, interval, before, after, wait });
+        wait
+    }
+
+    /// Empties the stage into the states: what was charged if the request is
+    /// `admitted`. Otherwise only the measure may have changed; that is kept,
+    /// or a debt under a changed quota would never shrink at the new rate.
+    fn settle(&mut self, admitted: bool, now: u64) {
+        for staged in self.stage.drain(..) {
+            let debt = if admitted { staged.after } else { staged.before };
+            if debt > 0 {
+                let state = State { arrival: now.saturating_add(debt), interval: staged.interval };
+                self.states.insert(staged.slot, state);
+            }
+        }
+    }
+}
+
+/// The stage that governor writes to: one budget's debt, read before and written after.
+///
+/// A debt is relative to now, so this fits [`Origin`], whose now is always zero.
+struct Stage {
+    before: u64,
+    after: std::cell::Cell<u64>,
+}
+
+impl StateStore for Stage {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, F, E>(&self, _: &NotKeyed, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let (outcome, after) = decide(Some(Nanos::new(self.before)))?;
+        self.after.set(after.as_u64());
+        Ok(outcome)
+    }
+}
+
+/// A clock that stands at its origin. It is what lets a limiter be made anew
+/// for each quota and still read old state rightly.
+struct Origin;
+
+impl Clock for Origin {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(0)
+    }
+}
+
+/// Takes one permit under `debt`: the debt thereafter, or the time until one can be taken.
+fn decide(quota: &Quota, debt: u64) -> Result<u64, Duration> {
+    // The interval is at least one, so there always is such a quota; without one nothing passes.
+    let Some(rate) = governor::Quota::with_period(Duration::from_nanos(quota.interval())) else {
+        return Err(quota.period());
+    };
+    let stage = Stage { before: debt, after: std::cell::Cell::new(debt) };
+    // Three words on the stack: cheaper to make than to look up.
+    let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
+        RateLimiter::new(rate.allow_burst(quota.burst()), stage, Origin);
+    match limiter.check() {
+        Ok(()) => Ok(limiter.into_state_store().after.get()),
+        Err(refusal) => Err(refusal.wait_time_from(Origin.now())),
+    }
+}
+
+/// The shards of one request, locked. The stages are empty when this is made
+/// and when it is dropped.
+struct Locked<'a> {
+    shards: [Option<MutexGuard<'a, Shard>>; SHARDS],
+    now: u64,
+}
+
+impl Locked<'_> {
+    fn each(&mut self) -> impl Iterator<Item = &mut Shard> {
+        self.shards.iter_mut().flatten().map(|guard| &mut **guard)
+    }
+
+    fn shard(&mut self, slot: Slot) -> Option<&mut Shard> {
+        self.shards.get_mut(slot.shard())?.as_deref_mut()
+    }
+
+    /// Stages every budget of a charge; the longest wait when one of them refuses.
+    fn stage(&mut self, charge: &Charge) -> Option<Duration> {
+        let now = self.now;
+        charge
+            .slots()
+            .filter_map(|(slot, quota)| match self.shard(slot) {
+                Some(shard) => shard.stage(slot, &quota, now),
+                // Cannot be, as every slot's shard was locked; nothing passes uncounted.
+                None => Some(quota.period()),
+            })
+            .max()
+    }
+
+    /// Makes the charge free: none of its budgets changes.
+    fn waive(&mut self, charge: &Charge) {
+        for (slot, _) in charge.slots() {
+            let staged = self.shard(slot).and_then(|shard| shard.stage.iter_mut().find(|s| s.slot == slot));
+            if let Some(staged) = staged {
+                staged.after = staged.before;
+            }
+        }
+    }
+
+    /// What will be left for the charge's scope: the narrower of its budgets.
+    fn state(&mut self, charge: &Charge, admitted: bool) -> Option<ScopeState> {
+        let (remaining, wait) = charge
+            .slots()
+            .filter_map(|(slot, quota)| {
+                let staged = self.shard(slot)?.stage.iter().find(|staged| staged.slot == slot)?;
+                let debt = if admitted { staged.after } else { staged.before };
+                Some((quota.remaining(debt), std::cmp::Reverse(quota.reset(debt))))
+            })
+            .min()?;
+        Some(ScopeState { scope: charge.scope.clone(), quota: charge.quota, remaining, reset: wait.0 })
+    }
+}
+
+/// The budgets of every client and scope, in memory, on this node.
+pub struct Limiter {
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+impl Limiter {
+    /// All budgets full.
+    pub fn new() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+
+    /// Charges one permit to every scope in `charges` or, when a limit that is
+    /// enforced is exhausted, to none.
+    ///
+    /// `charges` are those of one request of one client; a repeated key counts
+    /// once. `now` is monotonic time since any fixed point, the same for all
+    /// calls. A quota that differs from the last one takes effect at once:
+    /// permits that were taken stay taken and grow back at the new rate.
+    pub fn admit(&self, charges: &[Charge], now: Duration) -> Decision {
+        let mut locked = self.lock(charges, now);
+        let mut retry_after = None;
+        let mut would_have_refused = Vec::new();
+        for charge in distinct(charges) {
+            let Some(wait) = locked.stage(charge) else { continue };
+            match charge.enforce {
+                Enforce::Refuse => retry_after = retry_after.max(Some(wait)),
+                Enforce::Monitor => {
+                    would_have_refused.push(charge.scope.clone());
+                    locked.waive(charge);
+                }
+            }
+        }
+        let admitted = retry_after.is_none();
+        let mut states = Vec::with_capacity(charges.len());
+        states.extend(distinct(charges).filter_map(|charge| locked.state(charge, admitted)));
+        let now = locked.now;
+        locked.each().for_each(|shard| shard.settle(admitted, now));
+        drop(locked);
+        states.sort_by(|a, b| a.scope.cmp(&b.scope));
+        would_have_refused.sort();
+        Decision { admitted, charged: states, retry_after, would_have_refused }
+    }
+
+    /// Forgets every budget that has grown back in full. Changes no decision:
+    /// a budget that is not known is a full one.
+    pub fn sweep(&self, now: Duration) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.latest = shard.latest.max(bounded(now));
+            let now = shard.latest;
+            shard.states.retain(|_, state| state.arrival > now);
+            // Memory follows what is in use, but is not given back for every ebb.
+            if shard.states.capacity() > 64 + 4 * shard.states.len() {
+                let most = 2 * shard.states.len();
+                shard.states.shrink_to(most);
+            }
+        }
+    }
+
+    /// How many budgets are remembered: those not known to be full.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).states.len()).sum()
+    }
+
+    /// Whether every budget is full, as far as is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Locks the shards of all charges in ascending order: the one order that there is.
+    fn lock(&self, charges: &[Charge], now: Duration) -> Locked<'_> {
+        let slots = charges.iter().flat_map(Charge::slots);
+        let mask = slots.fold(0, |mask: Mask, (slot, _)| mask | 1 << slot.shard());
+        let mut bits = (0..SHARDS).map(|shard| mask >> shard & 1 == 1);
+        let shards = self.shards.each_ref().map(|shard| bits.next().unwrap_or(false).then(|| lock(shard)));
+        let mut locked = Locked { shards, now: 0 };
+        let now = locked.each().map(|shard| shard.latest).fold(bounded(now), u64::max);
+        for shard in locked.each() {
+            shard.latest = now;
+            // Only a panic under the lock can have left something.
+            shard.stage.clear();
+        }
+        locked.now = now;
+        locked
+    }
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limiter").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// The charges without those whose key came before.
+fn distinct(charges: &[Charge]) -> impl Iterator<Item = &Charge> {
+    let earlier = |index, key| charges.iter().take(index).any(|charge: &Charge| charge.key == key);
+    charges
+        .iter()
+        .enumerate()
+        .filter(move |(index, charge)| !earlier(*index, charge.key))
+        .map(|(_, charge)| charge)
+}
+
+/// Every value in a shard is a whole decision, so a panic elsewhere under the
+/// lock leaves nothing to be afraid of; refusing everybody for ever would be worse.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nanoseconds of the caller's clock, at most 73 years after its start, so that no sum overflows.
+fn bounded(now: Duration) -> u64 {
+    nanos(now).min(MAX_DEBT)
+}
+
+#[cfg(test)]
+mod tests;
