@@ -1,1 +1,300 @@
-//! Stub.
+//! The signing keys of access tokens: what is known of each, and the rings they stand in.
+//!
+//! ```text
+//!  Staged ──► Published ──► Active ──► Passive ──► Removed        any ──► Revoked
+//!  sealed     in the JWKS,  signs      in the JWKS  gone          out at once, never back
+//!             the standby              only
+//! ```
+//!
+//! One ring per algorithm; in each that has started exactly one key is active,
+//! and its successor is published long before it signs, so that no verifier
+//! meets an unknown `kid`. `schedule` says which step is due, `plan` makes it,
+//! `by_hand` holds the operator's acts, `jwks` writes the document and
+//! `timeline` draws a key's life.
+//!
+//! These rooms are pure and know public halves only: no private key, clock,
+//! store or randomness ever enters them. Around them stand the shells: `seal`
+//! keeps private halves under the KEK, `signer` signs what was recorded,
+//! `rotator` carries out what the schedule says. RFC 7517, RFC 7518, RFC 8037, RFC 7638.
+
+use std::collections::BTreeSet;
+
+use crate::jose::{Algorithm, Kid, PublicJwk};
+use crate::time::Timestamp;
+
+pub mod schedule;
+
+pub mod plan;
+
+pub mod by_hand;
+
+pub mod jwks;
+
+pub mod timeline;
+
+pub mod active;
+
+pub mod seal;
+
+pub mod signer;
+
+pub mod rotator;
+
+pub use active::{ActiveKey, SigningKey};
+
+/// Where a key stands in its life. The order is the order of that life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyState {
+    /// Made and sealed, not public.
+    Staged,
+    /// In the JWKS, never signs: the standby.
+    Published,
+    /// In the JWKS, signs.
+    Active,
+    /// In the JWKS only; its private half is destroyed.
+    Passive,
+    /// Out of the JWKS after its time.
+    Removed,
+    /// Out of the JWKS at once and for ever; its tokens are inactive.
+    Revoked,
+}
+
+impl KeyState {
+    /// Every state, in the order of a key's life.
+    pub const ALL: [Self; 6] =
+        [Self::Staged, Self::Published, Self::Active, Self::Passive, Self::Removed, Self::Revoked];
+
+    /// The name in answers and in the store: lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Published => "published",
+            Self::Active => "active",
+            Self::Passive => "passive",
+            Self::Removed => "removed",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Reads a name, byte-exact.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether a key in this state is in the JWKS.
+    pub const fn is_served(self) -> bool {
+        matches!(self, Self::Published | Self::Active | Self::Passive)
+    }
+}
+
+/// All that is known of a signing key but its private half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// The RFC 7638 thumbprint of `public`, never reused.
+    pub kid: Kid,
+    /// What the key signs with; one key has one algorithm.
+    pub algorithm: Algorithm,
+    /// The half that the JWKS shows.
+    pub public: PublicJwk,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it came into the JWKS.
+    pub published_at: Option<Timestamp>,
+    /// When it began to sign.
+    pub activated_at: Option<Timestamp>,
+    /// When its successor began to sign.
+    pub passive_at: Option<Timestamp>,
+    /// When it left the JWKS in its time.
+    pub removed_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Since when an operator waits for its successor; a mark on the active key only.
+    pub rotation_requested_at: Option<Timestamp>,
+    /// Held in the JWKS whatever the timers say.
+    pub retain: bool,
+    /// Why it was revoked, in the operator's words.
+    pub reason: Option<String>,
+}
+
+impl KeyFacts {
+    /// A key just made: staged, with no history.
+    pub fn staged(public: PublicJwk, created_at: Timestamp) -> Self {
+        Self {
+            kid: public.kid(),
+            algorithm: public.algorithm(),
+            public,
+            state: KeyState::Staged,
+            created_at,
+            published_at: None,
+            activated_at: None,
+            passive_at: None,
+            removed_at: None,
+            revoked_at: None,
+            rotation_requested_at: None,
+            retain: false,
+            reason: None,
+        }
+    }
+
+    /// When it entered `state`, if it did.
+    pub fn entered(&self, state: KeyState) -> Option<Timestamp> {
+        match state {
+            KeyState::Staged => Some(self.created_at),
+            KeyState::Published => self.published_at,
+            KeyState::Active => self.activated_at,
+            KeyState::Passive => self.passive_at,
+            KeyState::Removed => self.removed_at,
+            KeyState::Revoked => self.revoked_at,
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let way: &[KeyState] = match self.state {
+            KeyState::Staged => &[],
+            KeyState::Published => &[KeyState::Published],
+            KeyState::Active => &[KeyState::Published, KeyState::Active],
+            KeyState::Passive => &[KeyState::Published, KeyState::Active, KeyState::Passive],
+            KeyState::Removed => {
+                &[KeyState::Published, KeyState::Active, KeyState::Passive, KeyState::Removed]
+            }
+            KeyState::Revoked => &[KeyState::Revoked],
+        };
+        way.iter().all(|state| self.entered(*state).is_some())
+            && self.public.algorithm() == self.algorithm
+            && (!self.retain || self.state.is_served())
+            && (self.rotation_requested_at.is_none() || self.state == KeyState::Active)
+    }
+}
+
+/// A ring that no plan could have made: the store was changed by another hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenRing {
+    /// Two keys under one identifier.
+    #[error("the key {0} is in the ring twice")]
+    RepeatedKid(Kid),
+    /// Dates, marks or algorithm do not fit the state.
+    #[error("the facts of the key {0} contradict its state")]
+    Contradiction(Kid),
+    /// A started ring with none or several active keys.
+    #[error("the {algorithm} ring has {count} active keys, expected exactly one")]
+    ActiveKeys {
+        /// Whose ring.
+        algorithm: Algorithm,
+        /// How many there are.
+        count: usize,
+    },
+    /// More than one standby.
+    #[error("the {algorithm} ring has {count} standby keys, expected at most one")]
+    StandbyKeys {
+        /// Whose ring.
+        algorithm: Algorithm,
+        /// How many there are.
+        count: usize,
+    },
+}
+
+/// One state that a key entered, as the log records it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which key.
+    pub kid: Kid,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// The state that it entered.
+    pub to: KeyState,
+}
+
+/// The rings of all algorithms, as one committed version.
+///
+/// Removed and revoked keys stay in it for good: they are the memory of every
+/// `kid` ever used and the deny list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRing {
+    /// Grows by one with each applied plan; the compare-and-swap compares it.
+    pub version: u64,
+    /// In the order in which they were made.
+    pub keys: Vec<KeyFacts>,
+}
+
+impl KeyRing {
+    /// The key called `kid`, whatever its state.
+    pub fn key(&self, kid: Kid) -> Option<&KeyFacts> {
+        self.keys.iter().find(|key| key.kid == kid)
+    }
+
+    /// The keys of one algorithm, oldest first.
+    pub fn of(&self, algorithm: Algorithm) -> impl Iterator<Item = &KeyFacts> {
+        self.keys.iter().filter(move |key| key.algorithm == algorithm)
+    }
+
+    /// The key that signs.
+    pub fn active(&self, algorithm: Algorithm) -> Option<&KeyFacts> {
+        self.of(algorithm).find(|key| key.state == KeyState::Active)
+    }
+
+    /// The key that will sign next.
+    pub fn standby(&self, algorithm: Algorithm) -> Option<&KeyFacts> {
+        self.of(algorithm).find(|key| key.state == KeyState::Published)
+    }
+
+    /// The keys in the JWKS: published, active and passive. What is retained is one of these.
+    pub fn served(&self) -> impl Iterator<Item = &KeyFacts> {
+        self.keys.iter().filter(|key| key.state.is_served())
+    }
+
+    /// Whether any JWKS was ever served. Only before that may a key sign at once.
+    pub fn ever_served(&self) -> bool {
+        self.keys.iter().any(|key| key.published_at.is_some())
+    }
+
+    /// Whether this could be the work of plans. A missing standby is no complaint: the schedule mends it.
+    pub fn check(&self) -> Result<(), BrokenRing> {
+        let mut kids = BTreeSet::new();
+        for key in &self.keys {
+            if !kids.insert(key.kid) {
+                return Err(BrokenRing::RepeatedKid(key.kid));
+            }
+            if !key.is_sound() {
+                return Err(BrokenRing::Contradiction(key.kid));
+            }
+        }
+        Algorithm::ALL.into_iter().try_for_each(|algorithm| self.check_ring(algorithm))
+    }
+
+    fn check_ring(&self, algorithm: Algorithm) -> Result<(), BrokenRing> {
+        let in_state = |state| self.of(algorithm).filter(|key| key.state == state).count();
+        let started = self.of(algorithm).any(|key| key.activated_at.is_some());
+        let count = in_state(KeyState::Active);
+        if count != usize::from(started) {
+            return Err(BrokenRing::ActiveKeys { algorithm, count });
+        }
+        let count = in_state(KeyState::Published);
+        if count > 1 {
+            return Err(BrokenRing::StandbyKeys { algorithm, count });
+        }
+        Ok(())
+    }
+
+    /// The states that keys entered between `earlier` and this ring, in the order of the log:
+    /// oldest key first, and a key that passed several states enters each of them.
+    pub fn changes_since(&self, earlier: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for key in &self.keys {
+            let before = earlier.key(key.kid).map(|old| old.state);
+            for to in KeyState::ALL {
+                // A key that is revoked entered that state only: the others are told already.
+                let passed = to < key.state && key.state != KeyState::Revoked && key.entered(to).is_some();
+                let entered = to == key.state || passed;
+                if entered && before.is_none_or(|before| before < to) {
+                    changes.push(Change { kid: key.kid, algorithm: key.algorithm, to });
+                }
+            }
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests;
