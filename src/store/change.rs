@@ -1,0 +1,70 @@
+//! What a transaction may change beside the log. Each change is recorded by an entry of the same batch.
+
+use crate::jose::Kid;
+use crate::keys::KeyRing;
+use crate::policy::{Client, ClientId, Resource, ScopeRule, SecretHash};
+use crate::time::Timestamp;
+
+/// A log that is opened: its name and its key.
+#[derive(Clone, Debug)]
+pub struct NewLog {
+    /// Its name.
+    pub origin: String,
+    /// The text of its public key.
+    pub vkey: String,
+    /// Its private key, sealed.
+    pub sealed_key: Vec<u8>,
+}
+
+/// One change. An object's `version` is the one it gets; the row must hold the
+/// version before it (none for version 1), else the batch is a conflict.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Makes or replaces a resource.
+    PutResource(Resource),
+    /// Makes or replaces a scope. Its `key` is given by the store.
+    PutScope(ScopeRule),
+    /// Makes or replaces a client. Its `key` is given by the store.
+    PutClient(Client),
+    /// Adds a secret to a client.
+    AddSecret(ClientId, SecretHash),
+    /// Lets a secret end at this time.
+    EndSecret(String, Timestamp),
+    /// Replaces the key ring, whose stored version must be `expected`. `sealed`
+    /// holds the private halves of new keys; those of keys that no longer sign
+    /// are destroyed.
+    SwapRing {
+        /// The version that the plan was made for.
+        expected: u64,
+        /// The ring after it.
+        ring: KeyRing,
+        /// Private halves of the keys that are new in it.
+        sealed: Vec<(Kid, Vec<u8>)>,
+    },
+    /// Opens the log of an empty store.
+    OpenLog(NewLog),
+    /// Remembers the last published checkpoint.
+    Publish(String),
+    /// Drops the bodies and the look-ups by `jti` of every month before this one (`YYYYMM`).
+    DropBodies(u32),
+    /// Writes a fact about this store.
+    SetFact(&'static str, String),
+}
+
+impl Change {
+    /// Whether the policy is another one after it.
+    pub fn is_policy(&self) -> bool {
+        match self {
+            Self::PutResource(_)
+            | Self::PutScope(_)
+            | Self::PutClient(_)
+            | Self::AddSecret(..)
+            | Self::EndSecret(..) => true,
+            Self::SwapRing { .. }
+            | Self::OpenLog(_)
+            | Self::Publish(_)
+            | Self::DropBodies(_)
+            | Self::SetFact(..) => false,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What the shells may ask of the world's memory, in whole acts.
+//!
+//! A driver lives in one file or folder and shares no SQL with another; what
+//! they share is this contract and the conformance suite. Nobody outside
+//! `store` knows a table.
+
+pub mod change;
+pub mod sqlite;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use async_trait::async_trait;
+
+pub use change::{Change, NewLog};
+
+use crate::audit::tile::Tile;
+use crate::audit::tree::TreeHead;
+use crate::jose::Kid;
+use crate::keys::KeyRing;
+use crate::policy::Policy;
+
+/// The file in the data directory that makes the next start walk the whole log.
+pub const VERIFY_NEEDED: &str = "verify-needed";
+
+/// The store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFault {
+    /// Somebody else changed the object first, or it exists already. Nothing was written.
+    #[error("the object was changed by somebody else")]
+    Conflict,
+    /// The store cannot be written or read right now: full, read-only, locked, failing. It may be back any time.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// A flush to disk failed. What is on the disk is unknown until a restart has looked.
+    #[error("a flush to disk failed; nothing is issued until a restart: {0}")]
+    FlushFailed(String),
+    /// What was read makes no sense.
+    #[error("the store holds something broken: {0}")]
+    Broken(String),
+}
+
+/// One entry as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEntry {
+    /// The exact leaf.
+    pub leaf: Vec<u8>,
+    /// The salt and the exact body, where there is one.
+    pub body: Option<([u8; 32], Vec<u8>)>,
+    /// What a receipt is found by.
+    pub jti: Option<String>,
+}
+
+/// One entry as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Its place in the tree.
+    pub index: u64,
+    /// The exact leaf.
+    pub leaf: Vec<u8>,
+    /// The salt and the exact body, unless there never was one or it was erased.
+    pub body: Option<([u8; 32], Vec<u8>)>,
+}
+
+/// What one transaction writes: entries at the end of the log, the tree that
+/// follows from them, and the changes that they record.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The size of the log before; the first entry's index.
+    pub first: u64,
+    /// The new entries, in order. May be empty when `changes` is not.
+    pub entries: Vec<NewEntry>,
+    /// `YYYYMM` of the entries' time: names the part that their bodies go to.
+    pub part: u32,
+    /// Tiles that became full, and those above level 0 that changed.
+    pub tiles: Vec<Tile>,
+    /// The tree after it.
+    pub head: TreeHead,
+    /// What else is written in the same transaction.
+    pub changes: Vec<Change>,
+}
+
+/// The log as it was left.
+#[derive(Clone, Debug)]
+pub struct StoredLog {
+    /// Its name, fixed at its first start.
+    pub origin: String,
+    /// The text of its public key.
+    pub vkey: String,
+    /// Its private key, sealed.
+    pub sealed_key: Vec<u8>,
+    /// Its committed tree.
+    pub head: TreeHead,
+    /// The last published checkpoint.
+    pub checkpoint: Option<String>,
+}
+
+/// The key ring with the sealed private halves that still exist.
+#[derive(Clone, Debug)]
+pub struct StoredRing {
+    /// The public facts.
+    pub ring: KeyRing,
+    /// The private halves.
+    pub sealed: HashMap<Kid, Vec<u8>>,
+    /// Rows that could not be read, each told in one line. They never stop the others.
+    pub broken: Vec<String>,
+}
+
+/// Durable memory. All reads see what was committed before they began.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Writes one batch in one transaction. On `Ok` all of it is durable: it
+    /// survives power loss. On [`StoreFault::Conflict`] nothing was written. On
+    /// any other fault it is unknown whether it was; [`Store::head`] tells.
+    /// Only one caller at a time, the recorder's writer; a second would break the log.
+    ///
+    /// Dropped while it runs, the batch may still be written.
+    async fn append(&self, batch: &Batch) -> Result<(), StoreFault>;
+
+    /// The committed tree, asked on the writer's own connection; `None` before the log was opened.
+    async fn head(&self) -> Result<Option<TreeHead>, StoreFault>;
+
+    /// The log as it was left, `None` before it was opened.
+    async fn log(&self) -> Result<Option<StoredLog>, StoreFault>;
+
+    /// Committed entries of `range` in order; fewer where the log ends.
+    async fn entries(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreFault>;
+
+    /// The exact leaves of `range` in order; fewer where the log ends.
+    async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreFault>;
+
+    /// A tile as far as it is stored; level 0 only when full.
+    async fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreFault>;
+
+    /// The index of the entry that issued `jti`; `None` if unknown or dropped with its body.
+    async fn index_of_jti(&self, jti: &str) -> Result<Option<u64>, StoreFault>;
+
+    /// The whole policy. Broken rows are left out and told in `Err` lines beside it.
+    async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault>;
+
+    /// The key ring.
+    async fn key_ring(&self) -> Result<StoredRing, StoreFault>;
+
+    /// A fact about this store, such as who made it.
+    async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault>;
+
+    /// Brings everything that was committed to its final place on the disk and
+    /// flushes it there, so that it no longer rests on a log that an earlier
+    /// failed flush may have left half-written.
+    async fn flush(&self) -> Result<(), StoreFault>;
+
+    /// Work that keeps the store fast and may run at any time beside everything else.
+    async fn tend(&self) -> Result<(), StoreFault>;
+
+    /// Ends in order: flushes what is left and closes.
+    async fn close(&self);
+}

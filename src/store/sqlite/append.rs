@@ -1,0 +1,249 @@
+//! One batch, one transaction.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use sqlx::AssertSqlSafe;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
+
+use super::{policy_rows, ring_rows};
+use crate::store::{Batch, Change, NewEntry, StoreFault};
+
+/// Rows of one message to the database, greatest first. Few sizes, so that each text is prepared once.
+const CHUNKS: [usize; 19] = [128, 64, 32, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+/// Moves the head. A log that another hand has grown has another size, and a
+/// size of NULL is refused, so that nothing is committed.
+const MOVE_HEAD: &str = "UPDATE log SET root = ?, size = CASE size WHEN ? THEN ? ELSE NULL END WHERE id = 1";
+
+/// Writes the batch. On an error the transaction may still be open.
+pub(super) async fn append(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    part: &AtomicU32,
+) -> Result<(), StoreFault> {
+    let part_is_there = part.load(Ordering::Acquire) == batch.part;
+    // The usual batch, all of it tokens: its first message begins the transaction, its last one ends it.
+    let usual =
+        part_is_there && batch.changes.is_empty() && batch.tiles.is_empty() && !batch.entries.is_empty();
+    if usual {
+        return write_entries(connection, batch, true).await;
+    }
+    sqlx::query(BEGIN).execute(&mut *connection).await?;
+    if !batch.entries.is_empty() && !part_is_there {
+        make_part(connection, batch.part).await?;
+    }
+    for change in &batch.changes {
+        apply(connection, change).await?;
+    }
+    if batch.changes.iter().any(Change::is_policy) {
+        sqlx::query("UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'policy_version'")
+            .execute(&mut *connection)
+            .await?;
+    }
+    if !batch.entries.is_empty() {
+        write_entries(connection, batch, false).await?;
+        write_tiles(connection, batch).await?;
+        bind_head(sqlx::query(MOVE_HEAD), batch).execute(&mut *connection).await?;
+    }
+    sqlx::query(COMMIT).execute(&mut *connection).await?;
+    if !batch.entries.is_empty() {
+        part.store(batch.part, Ordering::Release);
+    }
+    Ok(())
+}
+
+fn bind_head<'q>(query: Statement<'q>, batch: &'q Batch) -> Statement<'q> {
+    query.bind(batch.head.root.as_bytes().as_slice()).bind(signed(batch.first)).bind(signed(batch.head.size))
+}
+
+async fn make_part(connection: &mut SqliteConnection, part: u32) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "CREATE TABLE IF NOT EXISTS log_bodies_{part} (idx INTEGER PRIMARY KEY, salt BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+         CREATE TABLE IF NOT EXISTS log_jtis_{part} (jti TEXT PRIMARY KEY NOT NULL, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
+    Ok(())
+}
+
+/// Writes the entries, chunk by chunk; `whole` when they are the whole transaction.
+async fn write_entries(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    whole: bool,
+) -> Result<(), StoreFault> {
+    let mut rest = batch.entries.as_slice();
+    let mut index = batch.first;
+    while let Some((chunk, after)) = next_chunk(rest) {
+        let ends = Ends { begins: whole && index == batch.first, commits: whole && after.is_empty() };
+        insert(connection, batch, (index, chunk), ends).await?;
+        index = index.saturating_add(chunk.len() as u64);
+        rest = after;
+    }
+    Ok(())
+}
+
+async fn write_tiles(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), sqlx::Error> {
+    for tile in &batch.tiles {
+        sqlx::query(
+            "INSERT INTO log_tiles (level, n, hashes) VALUES ($1, $2, $3)
+             ON CONFLICT (level, n) DO UPDATE SET hashes = excluded.hashes",
+        )
+        .bind(tile.level)
+        .bind(signed(tile.index))
+        .bind(tile.bytes.as_slice())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What a message does beside inserting.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Ends {
+    begins: bool,
+    commits: bool,
+}
+
+/// Which tables an entry has a row in, beside its leaf.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Shape {
+    body: bool,
+    jti: bool,
+}
+
+impl Shape {
+    fn of(entry: &NewEntry) -> Self {
+        Self { body: entry.body.is_some(), jti: entry.jti.is_some() }
+    }
+}
+
+/// The next entries that have the same shape, as many as there is a text for.
+fn next_chunk(rest: &[NewEntry]) -> Option<(&[NewEntry], &[NewEntry])> {
+    let shape = Shape::of(rest.first()?);
+    let alike = rest.iter().take_while(|entry| Shape::of(entry) == shape).count();
+    let size = CHUNKS.into_iter().find(|&size| size <= alike)?;
+    rest.split_at_checked(size)
+}
+
+/// Inserts entries of one shape by one message: each message to the
+/// connection's thread costs two switches, far more than the rows themselves.
+async fn insert(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    (first, chunk): (u64, &[NewEntry]),
+    ends: Ends,
+) -> Result<(), sqlx::Error> {
+    let Some(shape) = chunk.first().map(Shape::of) else { return Ok(()) };
+    let mut query = insert_text(batch.part, shape, chunk.len(), ends);
+    let numbered = || (first..).map(signed).zip(chunk);
+    for (index, entry) in numbered() {
+        query = query.bind(index).bind(entry.leaf.as_slice());
+    }
+    for (index, entry) in numbered() {
+        if let Some((salt, body)) = &entry.body {
+            query = query.bind(index).bind(salt.as_slice()).bind(body.as_slice());
+        }
+    }
+    for (index, entry) in numbered() {
+        if let Some(jti) = &entry.jti {
+            query = query.bind(jti.as_str()).bind(index);
+        }
+    }
+    if ends.commits {
+        query = bind_head(query, batch);
+    }
+    query.execute(connection).await.map(drop)
+}
+
+/// The statements of one message. Texts are made once and kept.
+fn insert_text(part: u32, shape: Shape, rows: usize, ends: Ends) -> Statement<'static> {
+    type Texts = Mutex<HashMap<(u32, Shape, usize, Ends), &'static str>>;
+    static TEXTS: OnceLock<Texts> = OnceLock::new();
+    let mut texts = TEXTS.get_or_init(Texts::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let text = texts.entry((part, shape, rows, ends)).or_insert_with(|| {
+        let values = |row: &str| vec![row; rows].join(",");
+        let mut statements = vec![format!("INSERT INTO log_entries (idx, leaf) VALUES {}", values("(?,?)"))];
+        if shape.body {
+            statements.push(format!(
+                "INSERT INTO log_bodies_{part} (idx, salt, body) VALUES {}",
+                values("(?,?,?)")
+            ));
+        }
+        if shape.jti {
+            statements.push(format!("INSERT INTO log_jtis_{part} (jti, idx) VALUES {}", values("(?,?)")));
+        }
+        if ends.begins {
+            statements.insert(0, BEGIN.to_owned());
+        }
+        if ends.commits {
+            statements.extend([MOVE_HEAD.to_owned(), COMMIT.to_owned()]);
+        }
+        // One text for each part, shape and size: some dozens a month for the life of the process.
+        Box::leak(statements.join(";").into_boxed_str())
+    });
+    sqlx::query(*text)
+}
+
+type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreFault> {
+    match change {
+        Change::PutResource(_)
+        | Change::PutScope(_)
+        | Change::PutClient(_)
+        | Change::AddSecret(..)
+        | Change::EndSecret(..) => policy_rows::apply(connection, change).await,
+        Change::SwapRing { expected, ring, sealed } => {
+            ring_rows::swap(connection, *expected, ring, sealed).await
+        }
+        Change::OpenLog(log) => {
+            sqlx::query(
+                "INSERT INTO log (id, origin, vkey, sealed_key, size, root) VALUES (1, $1, $2, $3, 0, $4)",
+            )
+            .bind(&log.origin)
+            .bind(&log.vkey)
+            .bind(log.sealed_key.as_slice())
+            .bind(crate::audit::tree::EMPTY_ROOT.as_bytes().as_slice())
+            .execute(connection)
+            .await?;
+            Ok(())
+        }
+        Change::Publish(note) => {
+            sqlx::query("UPDATE log SET checkpoint = $1 WHERE id = 1").bind(note).execute(connection).await?;
+            Ok(())
+        }
+        Change::DropBodies(before) => {
+            for part in super::read::parts(&mut *connection).await?.into_iter().filter(|part| part < before) {
+                let sql = format!("DROP TABLE log_bodies_{part}; DROP TABLE log_jtis_{part}");
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
+            }
+            Ok(())
+        }
+        Change::SetFact(name, value) => {
+            sqlx::query(
+                "INSERT INTO facts (name, value) VALUES ($1, $2)
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )
+            .bind(*name)
+            .bind(value)
+            .execute(connection)
+            .await?;
+            Ok(())
+        }
+    }
+}
+
+/// SQLite's integers are signed; sizes and microseconds never reach the sign bit.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The inverse of [`signed`].
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}

@@ -1,0 +1,165 @@
+//! The policy's rows: objects as JSON documents beside the columns that are looked up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteQueryResult, SqliteRow};
+
+use super::append::{signed, unsigned};
+use crate::policy::{Client, Policy, RegisteredClient, Resource, ScopeRule, SecretHash};
+use crate::store::{Change, StoreFault};
+use crate::time::Timestamp;
+
+fn document(object: &impl Serialize) -> Result<String, StoreFault> {
+    serde_json::to_string(object).map_err(|error| StoreFault::Broken(error.to_string()))
+}
+
+/// The object's new version follows the stored one, or the write touches nothing.
+fn one_row(result: &SqliteQueryResult) -> Result<(), StoreFault> {
+    if result.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
+}
+
+pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreFault> {
+    let query = match change {
+        Change::PutResource(resource) => sqlx::query(
+            "INSERT INTO resources (uri, version, document) SELECT $1, $2, $3 WHERE $2 = 1 OR EXISTS (SELECT 1 FROM resources WHERE uri = $1)
+             ON CONFLICT (uri) DO UPDATE SET version = excluded.version, document = excluded.document
+             WHERE resources.version = excluded.version - 1",
+        )
+        .bind(resource.uri.as_str().to_owned())
+        .bind(signed(resource.version))
+        .bind(document(resource)?),
+        Change::PutScope(rule) => sqlx::query(
+            "INSERT INTO scopes (name, version, document) SELECT $1, $2, $3 WHERE $2 = 1 OR EXISTS (SELECT 1 FROM scopes WHERE name = $1)
+             ON CONFLICT (name) DO UPDATE SET version = excluded.version, document = excluded.document
+             WHERE scopes.version = excluded.version - 1",
+        )
+        .bind(rule.name.as_str().to_owned())
+        .bind(signed(rule.version))
+        .bind(document(rule)?),
+        Change::PutClient(client) => sqlx::query(
+            "INSERT INTO clients (id, version, document) SELECT $1, $2, $3 WHERE $2 = 1 OR EXISTS (SELECT 1 FROM clients WHERE id = $1)
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, document = excluded.document
+             WHERE clients.version = excluded.version - 1",
+        )
+        .bind(client.id.as_str().to_owned())
+        .bind(signed(client.version))
+        .bind(document(client)?),
+        Change::AddSecret(client, secret) => sqlx::query(
+            "INSERT INTO client_secrets (secret_id, client, selector, phc, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(secret.secret_id.clone())
+        .bind(client.as_str().to_owned())
+        .bind(i64::from(secret.selector))
+        .bind(secret.phc.clone())
+        .bind(signed(secret.created_at.micros()))
+        .bind(secret.expires_at.map(|at| signed(at.micros()))),
+        Change::EndSecret(secret_id, at) => {
+            sqlx::query("UPDATE client_secrets SET expires_at = $2 WHERE secret_id = $1")
+                .bind(secret_id.clone())
+                .bind(signed(at.micros()))
+        }
+        _ => return Err(StoreFault::Broken("not a change of the policy".to_owned())),
+    };
+    one_row(&query.execute(connection).await?)
+}
+
+/// A row that cannot be read is left out and told; it never stops the others.
+fn keep<T>(
+    broken: &mut Vec<String>,
+    kind: &str,
+    row: &SqliteRow,
+    read: impl FnOnce(&SqliteRow) -> Result<T, sqlx::Error>,
+) -> Option<T> {
+    let tell = |error: sqlx::Error| {
+        let name = row.try_get::<String, _>(0).unwrap_or_else(|_| "?".to_owned());
+        broken.push(format!("{kind} {name}: {error}"));
+    };
+    read(row).map_err(tell).ok()
+}
+
+/// The document in column 2, which must be that of the object named in column 0.
+fn document_of<T: DeserializeOwned>(
+    row: &SqliteRow,
+    name: impl FnOnce(&T) -> &str,
+) -> Result<T, sqlx::Error> {
+    let object: T =
+        serde_json::from_str(row.try_get(2)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    if name(&object) == row.try_get::<&str, _>(0)? {
+        Ok(object)
+    } else {
+        Err(sqlx::Error::Decode("the document is another object's".into()))
+    }
+}
+
+pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), sqlx::Error> {
+    let mut broken = Vec::new();
+    let mut policy = Policy::default();
+    let mut snapshot = readers.begin().await?;
+    let version: String = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'policy_version'")
+        .fetch_one(&mut *snapshot)
+        .await?;
+    policy.version = version.parse().unwrap_or_default();
+    for row in sqlx::query("SELECT uri, version, document FROM resources").fetch_all(&mut *snapshot).await? {
+        let read = keep(&mut broken, "resource", &row, |row| {
+            let resource = document_of(row, |resource: &Resource| resource.uri.as_str())?;
+            Ok(Resource { version: unsigned(row.try_get(1)?), ..resource })
+        });
+        policy.resources.extend(read.map(|resource| (resource.uri.clone(), Arc::new(resource))));
+    }
+    for row in
+        sqlx::query("SELECT name, version, document, key FROM scopes").fetch_all(&mut *snapshot).await?
+    {
+        let read = keep(&mut broken, "scope", &row, |row| {
+            let rule = document_of(row, |rule: &ScopeRule| rule.name.as_str())?;
+            Ok(ScopeRule { version: unsigned(row.try_get(1)?), key: row.try_get(3)?, ..rule })
+        });
+        policy.scopes.extend(read.map(|rule| (rule.name.clone(), Arc::new(rule))));
+    }
+    let mut secrets = secrets(&mut snapshot, &mut broken).await?;
+    for row in sqlx::query("SELECT id, version, document, key FROM clients").fetch_all(&mut *snapshot).await?
+    {
+        let read = keep(&mut broken, "client", &row, |row| {
+            let client = document_of(row, |client: &Client| client.id.as_str())?;
+            let client = Client { version: unsigned(row.try_get(1)?), ..client };
+            let secrets = secrets.remove(client.id.as_str()).unwrap_or_default();
+            Ok(RegisteredClient { key: row.try_get(3)?, client, secrets })
+        });
+        policy.clients.extend(read.map(|registered| (registered.client.id.clone(), Arc::new(registered))));
+    }
+    snapshot.commit().await?;
+    Ok((policy, broken))
+}
+
+async fn secrets(
+    connection: &mut SqliteConnection,
+    broken: &mut Vec<String>,
+) -> Result<HashMap<String, Vec<SecretHash>>, sqlx::Error> {
+    let mut found = HashMap::<String, Vec<SecretHash>>::new();
+    let rows = sqlx::query(
+        "SELECT secret_id, client, selector, phc, created_at, expires_at FROM client_secrets ORDER BY created_at, secret_id",
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        let read = keep(broken, "secret", &row, |row| {
+            let expires_at: Option<i64> = row.try_get(5)?;
+            let secret = SecretHash {
+                secret_id: row.try_get(0)?,
+                selector: row.try_get(2)?,
+                phc: row.try_get(3)?,
+                created_at: Timestamp::from_micros(unsigned(row.try_get(4)?)),
+                expires_at: expires_at.map(|at| Timestamp::from_micros(unsigned(at))),
+            };
+            Ok((row.try_get(1)?, secret))
+        });
+        if let Some((client, secret)) = read {
+            found.entry(client).or_default().push(secret);
+        }
+    }
+    Ok(found)
+}
