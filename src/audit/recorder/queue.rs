@@ -1,0 +1,191 @@
+//! What waits for the writer: bounded, in order of arrival.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::RecordFault;
+use crate::audit::leaf::Record;
+use crate::store::Change;
+
+/// More jobs than this do not wait: the answer is 503.
+const CAPACITY: usize = 8_192;
+/// A batch takes at most this many entries.
+const BATCH_ENTRIES: usize = 512;
+/// A batch takes at most about this many bytes of bodies.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// One record on its way.
+pub(super) struct Entry {
+    pub(super) record: Record,
+    /// What a receipt will be found by.
+    pub(super) jti: Option<String>,
+}
+
+/// Records that belong together, with the changes that they record.
+pub(super) struct Job {
+    pub(super) entries: Vec<Entry>,
+    pub(super) changes: Vec<Change>,
+    /// Told the index of the first entry, or the fault. `None` where nobody waits.
+    pub(super) reply: Option<oneshot::Sender<Result<u64, RecordFault>>>,
+}
+
+impl Job {
+    fn is_wanted(&self) -> bool {
+        self.reply.as_ref().is_none_or(|reply| !reply.is_closed())
+    }
+
+    fn bytes(&self) -> usize {
+        self.entries.iter().filter_map(|entry| entry.record.body.as_ref()).map(Vec::len).sum()
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+/// The queue between the requests and the one writer.
+#[derive(Default)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    filled: Notify,
+}
+
+impl Queue {
+    /// A panic elsewhere never leaves the queue half-changed, so a poisoned lock is still good.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, job: Job) -> Result<(), RecordFault> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(RecordFault::Ended);
+        }
+        if inner.jobs.len() >= CAPACITY {
+            return Err(RecordFault::QueueFull);
+        }
+        inner.jobs.push_back(job);
+        drop(inner);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// For records that may be lost: they never take the last half of the room.
+    pub(super) fn push_unless_busy(&self, job: Job) -> bool {
+        self.len() < CAPACITY / 2 && self.push(job).is_ok()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// The next batch, waiting for one; `None` once closed and empty.
+    ///
+    /// Jobs whose caller has gone are left out. A job with changes goes alone,
+    /// so that its conflict fails nobody else.
+    pub(super) async fn next_batch(&self) -> Option<Vec<Job>> {
+        loop {
+            let filled = self.filled.notified();
+            {
+                let mut inner = self.lock();
+                let batch = take_batch(&mut inner.jobs);
+                if !batch.is_empty() {
+                    return Some(batch);
+                }
+                if inner.closed {
+                    return None;
+                }
+            }
+            filled.await;
+        }
+    }
+}
+
+fn take_batch(jobs: &mut VecDeque<Job>) -> Vec<Job> {
+    let mut batch = Vec::new();
+    let (mut entries, mut bytes) = (0, 0);
+    while let Some(job) = jobs.front() {
+        let alone = !job.changes.is_empty();
+        let full = entries + job.entries.len() > BATCH_ENTRIES || bytes + job.bytes() > BATCH_BYTES;
+        if !batch.is_empty() && (alone || full) {
+            break;
+        }
+        let Some(job) = jobs.pop_front() else { break };
+        if !job.is_wanted() {
+            continue;
+        }
+        entries += job.entries.len();
+        bytes += job.bytes();
+        batch.push(job);
+        if alone {
+            break;
+        }
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::EventType;
+
+    fn job(body: usize, changes: usize) -> (Job, oneshot::Receiver<Result<u64, RecordFault>>) {
+        let record = Record::of(EventType::TokenDenied, vec![b'x'; body]);
+        let (reply, answer) = oneshot::channel();
+        let changes = vec![Change::SetFact("probe", String::new()); changes];
+        (Job { entries: vec![Entry { record, jti: None }], changes, reply: Some(reply) }, answer)
+    }
+
+    fn sizes(queue: &Queue) -> Vec<usize> {
+        let mut jobs = std::mem::take(&mut queue.lock().jobs);
+        std::iter::from_fn(|| Some(take_batch(&mut jobs).len()).filter(|&size| size > 0)).collect()
+    }
+
+    #[test]
+    fn changes_go_alone_and_batches_are_bounded() {
+        let queue = Queue::default();
+        let mut answers = Vec::new();
+        let jobs = [(0, 0), (0, 0), (0, 1), (0, 0), (BATCH_BYTES, 0), (1, 0)];
+        for (body, changes) in jobs {
+            let (job, answer) = job(body, changes);
+            assert_eq!(queue.push(job), Ok(()));
+            answers.push(answer);
+        }
+        assert_eq!(sizes(&queue), [2, 1, 2, 1]);
+    }
+
+    #[test]
+    fn who_has_gone_is_not_recorded() {
+        let queue = Queue::default();
+        let (gone, answer) = job(0, 0);
+        let (here, _answer) = job(0, 0);
+        drop(answer);
+        queue.push(gone).unwrap();
+        queue.push(here).unwrap();
+        assert_eq!(sizes(&queue), [1]);
+    }
+
+    #[test]
+    fn is_bounded_and_refuses_notes_first() {
+        let queue = Queue::default();
+        let mut answers = Vec::new();
+        for _ in 0..CAPACITY {
+            let (job, answer) = job(0, 0);
+            queue.push(job).unwrap();
+            answers.push(answer);
+        }
+        assert_eq!(queue.push(job(0, 0).0), Err(RecordFault::QueueFull));
+        assert!(!queue.push_unless_busy(job(0, 0).0));
+        queue.close();
+        assert_eq!(queue.push(job(0, 0).0), Err(RecordFault::Ended));
+    }
+}

@@ -1,0 +1,234 @@
+//! The issuance itself.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::authorize::{authorize, charges};
+use super::compose::{Circumstances, compose};
+use super::origin::Origin;
+use super::wall_clock::WallClock;
+use crate::ambient::{Clock, Entropy, random};
+use crate::audit::denials::{Asked, Denials};
+use crate::audit::recorder::{RecordFault, Recorder};
+use crate::clients::{Authenticated, Authenticator, NotAuthenticated};
+use crate::keys::signer::{NoSignature, Signer};
+use crate::limits::{Decision, Limiter};
+use crate::oauth::claims::{Grant, Jti};
+use crate::oauth::credential::Credential;
+use crate::oauth::request::TokenRequest;
+use crate::oauth::{OAuthError, Scope};
+use crate::policy::snapshot::Lifetimes;
+use crate::policy::{Policy, RegisteredClient};
+
+/// What a mint is made of.
+pub struct MintParts {
+    /// The `iss` claim, byte-identical to the configuration.
+    pub issuer: String,
+    /// The configured lifetimes.
+    pub lifetimes: Lifetimes,
+    /// The policy in force; whoever changes the policy swaps it.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// Tells who asks.
+    pub authenticator: Authenticator,
+    /// Holds the clients to their limits.
+    pub limiter: Arc<Limiter>,
+    /// Writes the log.
+    pub recorder: Recorder,
+    /// Notes refusals, within bounds.
+    pub denials: Arc<Denials>,
+    /// Signs what was recorded.
+    pub signer: Arc<Signer>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives the randomness of token identifiers.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Issues access tokens.
+pub struct Mint {
+    parts: MintParts,
+    wall_clock: WallClock,
+}
+
+/// A token that may be released. Debug shows everything but the token.
+pub struct Issued {
+    /// The compact JWT.
+    pub access_token: String,
+    /// What it grants.
+    pub scope: Scope,
+    /// How long it is good, whole seconds.
+    pub lifetime: Duration,
+    /// What is left of the charged limits.
+    pub limits: Decision,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { access_token: _, scope, lifetime, limits } = self;
+        f.debug_struct("Issued")
+            .field("scope", scope)
+            .field("lifetime", lifetime)
+            .field("limits", limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum Denial {
+    /// The client can mend this.
+    Refused(OAuthError),
+    /// The client may come back after this time.
+    Limited(Decision),
+    /// We failed; the cause is for the log only.
+    Failed(Fault),
+}
+
+/// A failure of ours. The client may come back; what it was is not for it.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// More work than there is room for.
+    #[error("too many requests are being served")]
+    Overloaded,
+    /// The record could not be made durable in time, so nothing was signed.
+    #[error("nothing was recorded: {0}")]
+    NotRecorded(#[from] RecordFault),
+    /// There is no key to sign with, or it was revoked while the request was under way.
+    #[error("nothing was signed: {0}")]
+    NotSigned(#[from] NoSignature),
+    /// The wall clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] super::ClockInsane),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] crate::ambient::EntropyFailed),
+}
+
+impl<E: Into<Fault>> From<E> for Denial {
+    fn from(fault: E) -> Self {
+        Self::Failed(fault.into())
+    }
+}
+
+impl Mint {
+    /// Assembles a mint.
+    pub fn new(parts: MintParts) -> Self {
+        let wall_clock = WallClock::new(parts.clock.clone());
+        Self { parts, wall_clock }
+    }
+
+    /// Issues one token, or says why not.
+    ///
+    /// Dropped before the record is durable, it leaves nothing or a record of
+    /// a token that nobody received; there is never a token without a record.
+    pub async fn issue(
+        &self,
+        credential: Credential,
+        request: &TokenRequest,
+        origin: &Origin,
+    ) -> Result<Issued, Denial> {
+        let parts = &self.parts;
+        let now = self.now()?;
+        let policy = parts.policy.load_full();
+
+        let client = self.authenticate(&policy, &credential, origin).await?;
+        let registered = &client.registered;
+
+        let grant = authorize(registered, request, &policy, parts.lifetimes)
+            .map_err(|error| self.refused(registered, request, error, origin))?;
+
+        let limits = parts.limiter.admit(&charges(registered, &grant, &policy), parts.clock.monotonic());
+        if !limits.admitted {
+            self.note(registered, request, "rate_limited", origin);
+            return Err(Denial::Limited(limits));
+        }
+
+        let jti = Jti::compose(now, random(&*parts.entropy)?);
+        let key = parts.signer.active(grant.algorithm)?;
+        let circumstances = circumstances(&client, origin, policy.version);
+        let unsigned = compose(&parts.issuer, &grant, key, (now, &jti), &circumstances)
+            .map_err(|error| self.refused(registered, request, error, origin))?;
+
+        let recorded = parts.recorder.record(unsigned).await?;
+
+        let access_token = parts.signer.sign(recorded)?;
+        let Grant { scope, lifetime, .. } = grant;
+        Ok(Issued { access_token, scope, lifetime, limits })
+    }
+
+    /// A request that could not be read is refused, and counted like one by a stranger.
+    pub fn refuse_unread(&self, error: OAuthError, origin: &Origin) -> Denial {
+        self.parts.denials.stranger(error.code.as_str(), None, origin);
+        Denial::Refused(error)
+    }
+
+    /// The time to issue with. A clock that stepped back too far is recorded, and its new time used.
+    fn now(&self) -> Result<crate::time::Timestamp, Denial> {
+        let reading = self.wall_clock.read()?;
+        if let Some(before) = reading.stepped_back_from {
+            self.parts.denials.clock_skew(before, reading.now);
+        }
+        Ok(reading.now)
+    }
+
+    async fn authenticate(
+        &self,
+        policy: &Policy,
+        credential: &Credential,
+        origin: &Origin,
+    ) -> Result<Authenticated, Denial> {
+        match self.parts.authenticator.authenticate(policy, credential).await {
+            Ok(client) => Ok(client),
+            Err(NotAuthenticated::Refused { known }) => {
+                let error = OAuthError::INVALID_CLIENT;
+                self.parts.denials.stranger(error.code.as_str(), known.as_ref(), origin);
+                Err(Denial::Refused(error))
+            }
+            Err(NotAuthenticated::Overloaded) => Err(Fault::Overloaded.into()),
+        }
+    }
+
+    fn refused(
+        &self,
+        registered: &RegisteredClient,
+        request: &TokenRequest,
+        error: OAuthError,
+        origin: &Origin,
+    ) -> Denial {
+        self.note(registered, request, error.code.as_str(), origin);
+        Denial::Refused(error)
+    }
+
+    fn note(
+        &self,
+        registered: &RegisteredClient,
+        request: &TokenRequest,
+        reason: &'static str,
+        origin: &Origin,
+    ) {
+        let client = &registered.client;
+        let asked = Asked {
+            scope: request.scope.as_ref().or(client.default_scope.as_ref()),
+            resource: request.resource.as_deref(),
+        };
+        self.parts.denials.refused(&client.id, reason, asked, origin);
+    }
+}
+
+fn circumstances<'a>(
+    client: &'a Authenticated,
+    origin: &'a Origin,
+    policy_version: u64,
+) -> Circumstances<'a> {
+    Circumstances {
+        auth_method: client.method.as_str(),
+        secret_id: &client.secret_id,
+        source_ip: origin.source_ip.map(|address| address.to_string()),
+        request_id: &origin.request_id,
+        trace_id: origin.trace_id.as_deref(),
+        policy_version,
+    }
+}

@@ -1,0 +1,16 @@
+//! The spine: one issuance from the request to the signed token, in order.
+//!
+//! 1 authenticate, 2 authorize, 3 admit, 4 compose, 5 record, 6 sign. No step
+//! calls back to an earlier one. Only authentication (a cached read) and
+//! recording (one write, shared with other requests) reach beyond memory.
+
+pub mod authorize;
+pub mod compose;
+mod mint;
+pub mod origin;
+mod wall_clock;
+
+pub use compose::Unsigned;
+pub use mint::{Denial, Fault, Issued, Mint, MintParts};
+pub use origin::Origin;
+pub use wall_clock::{ClockInsane, WallClock};
