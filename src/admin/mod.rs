@@ -1,0 +1,233 @@
+//! The acts of people on the issuer, one function each, as a person would say them.
+//!
+//! Each act checks, records and applies in one transaction, then puts the new
+//! policy in force. It knows nothing of HTTP. Who may do what is decided by
+//! the listener that the act came in by.
+
+mod clients;
+mod log;
+mod rules;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use tokio::sync::{Mutex, MutexGuard};
+
+pub use clients::{Created, NewClient, NewSecret};
+
+use crate::ambient::{Clock, Entropy};
+use crate::audit::body;
+use crate::audit::event::EventType;
+use crate::audit::leaf::Record;
+use crate::audit::recorder::{RecordFault, Recorder};
+use crate::audit::served::Served;
+use crate::clients::Hashing;
+use crate::jose::Algorithm;
+use crate::keys::rotator::{RotateFault, Rotator};
+use crate::policy::snapshot::Lifetimes;
+use crate::policy::{Policy, Violation};
+use crate::store::{Change, Store, StoreFault};
+
+/// Who does it, and how it came in: part of each record.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// `unix:<uid>` or `client:<id>`.
+    pub name: String,
+    /// `socket`, or `dev` for what the demo does at its start.
+    pub via: &'static str,
+    /// The request's identifier.
+    pub request_id: String,
+}
+
+/// An act that was not done. Nothing was changed, except where [`Refusal::Unknown`] says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such object.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The id is taken, or was once.
+    #[error("this client id is taken; ids are never given twice")]
+    Taken,
+    /// The object exists, so the caller must say which version it means.
+    #[error("the object exists: send If-Match with its ETag")]
+    PreconditionRequired,
+    /// The object was changed since the caller looked.
+    #[error("the object was changed meanwhile: read it again and repeat")]
+    Stale,
+    /// A third secret at once.
+    #[error("the client has two live secrets; wait for the older to end, or disable the client")]
+    TwoSecrets,
+    /// A value breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Violation),
+    /// The keys cannot be rotated so.
+    #[error(transparent)]
+    Rotate(#[from] RotateFault),
+    /// There is no room to hash.
+    #[error(transparent)]
+    Overloaded(#[from] crate::clients::Overloaded),
+    /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
+    #[error("whether it was done is unknown: {0}")]
+    Unknown(RecordFault),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// Our fault.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl From<RecordFault> for Refusal {
+    fn from(fault: RecordFault) -> Self {
+        match fault {
+            RecordFault::Store(StoreFault::Conflict) => Self::Stale,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl From<crate::ambient::EntropyFailed> for Refusal {
+    fn from(_: crate::ambient::EntropyFailed) -> Self {
+        Self::Internal("no randomness")
+    }
+}
+
+impl From<crate::clients::secret::HashFailed> for Refusal {
+    fn from(_: crate::clients::secret::HashFailed) -> Self {
+        Self::Internal("the secret could not be hashed")
+    }
+}
+
+/// What administration works with.
+pub struct AdminParts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Writes acts and their records.
+    pub recorder: Recorder,
+    /// The policy in force.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// Rotates keys.
+    pub rotator: Arc<Rotator>,
+    /// Reads the published log.
+    pub served: Served,
+    /// Hashes new secrets.
+    pub hashing: Hashing,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes new secrets.
+    pub entropy: Arc<dyn Entropy>,
+    /// The configured lifetimes.
+    pub lifetimes: Lifetimes,
+    /// The configured algorithms.
+    pub algorithms: Vec<Algorithm>,
+}
+
+/// Administration of one issuer.
+pub struct Admin {
+    parts: AdminParts,
+    /// One act on the policy at a time: it reads, checks, writes and puts in force.
+    acting: Mutex<()>,
+    /// The store may hold another policy than the one in force; [`Admin::tick`] catches up.
+    behind: AtomicBool,
+}
+
+/// The body of an administrative record; members in this order. No secret ever enters it.
+#[derive(Serialize)]
+struct ActBody<'a, O: Serialize> {
+    actor: &'a str,
+    via: &'static str,
+    request_id: &'a str,
+    object: &'a str,
+    before: Option<O>,
+    after: Option<O>,
+}
+
+impl Admin {
+    /// Assembles administration.
+    pub fn new(parts: AdminParts) -> Self {
+        Self { parts, acting: Mutex::new(()), behind: AtomicBool::new(false) }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.parts.policy.load_full()
+    }
+
+    /// The keys and their timers.
+    pub fn rotator(&self) -> &Arc<Rotator> {
+        &self.parts.rotator
+    }
+
+    async fn act(&self) -> MutexGuard<'_, ()> {
+        self.acting.lock().await
+    }
+
+    /// Records and applies in one transaction, then puts the policy in force.
+    /// The lock is the proof that no other act is between its reading and its writing.
+    ///
+    /// What was committed is done, even if the policy cannot be read back at
+    /// once; what may have been committed is looked up. [`Admin::tick`] does both.
+    async fn apply(
+        &self,
+        _acting: &MutexGuard<'_, ()>,
+        record: Record,
+        changes: Vec<Change>,
+    ) -> Result<(), Refusal> {
+        let outcome = self.parts.recorder.act(vec![record], changes).await;
+        if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {
+            return Err(Refusal::Stale);
+        }
+        self.behind.store(true, Ordering::Release);
+        if outcome.is_ok() && self.refresh().await.is_ok() {
+            self.behind.store(false, Ordering::Release);
+        }
+        outcome?;
+        Ok(())
+    }
+
+    /// Catches up with the store if it may hold another policy than the one in
+    /// force: an act timed out and was committed later, or could not be read back.
+    pub async fn tick(&self) -> Result<(), Refusal> {
+        if !self.behind.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _acting = self.act().await;
+        // Only behind everything that was submitted before does the store tell the outcome.
+        self.parts.recorder.settle().await?;
+        self.refresh().await?;
+        self.behind.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Reads the policy from the store and puts it in force.
+    async fn refresh(&self) -> Result<(), StoreFault> {
+        let (policy, broken) = self.parts.store.policy().await?;
+        for row in broken {
+            tracing::error!(%row, "a row of the policy cannot be read; it is left out");
+        }
+        self.parts.policy.store(Arc::new(policy));
+        Ok(())
+    }
+}
+
+fn record<O: Serialize>(
+    event: EventType,
+    actor: &Actor,
+    object: &str,
+    (before, after): (Option<O>, Option<O>),
+) -> Record {
+    let Actor { name, via, request_id } = actor;
+    Record::of(event, body::line(&ActBody { actor: name, via, request_id, object, before, after }))
+}
+
+/// The version that an object gets, given the one the caller expects (`If-Match`) and the one in force.
+fn next_version(expected: Option<u64>, found: Option<u64>) -> Result<u64, Refusal> {
+    match (expected, found) {
+        (None, None) => Ok(1),
+        (None, Some(_)) => Err(Refusal::PreconditionRequired),
+        (Some(expected), Some(found)) if expected == found => Ok(found + 1),
+        (Some(_), _) => Err(Refusal::Stale),
+    }
+}

@@ -1,0 +1,150 @@
+//! `/admin/v1/audit`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use futures_util::stream;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{AdminSide, Caller, Shared, answer, listing, to_its_end};
+use crate::admin::Refusal;
+use crate::audit::event::EventType;
+use crate::audit::search::Query;
+use crate::digest::base64url;
+use crate::http::error::{self, Malformed};
+use crate::jose::Kid;
+use crate::oauth::form::Form;
+use crate::store::StoredEntry;
+use crate::time::Timestamp;
+
+const FILTERS: [&str; 7] = ["client_id", "jti", "scope", "kid", "event", "from", "to"];
+
+/// An entry as objects, for people; an export has the exact bytes.
+#[derive(Serialize)]
+struct EntryBody {
+    index: u64,
+    leaf: Value,
+    body: Option<Value>,
+    salt: Option<String>,
+}
+
+impl From<StoredEntry> for EntryBody {
+    fn from(entry: StoredEntry) -> Self {
+        let (salt, body) = entry.body.unzip();
+        let parse = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
+        Self {
+            index: entry.index,
+            leaf: parse(&entry.leaf),
+            body: body.map(|body| parse(&body)),
+            salt: salt.map(|salt| base64url(&salt)),
+        }
+    }
+}
+
+pub(super) fn router() -> Router<Arc<AdminSide>> {
+    Router::new()
+        .route("/admin/v1/audit/entries", get(search))
+        .route("/admin/v1/audit/entries/{index}", get(show))
+        .route("/admin/v1/audit/export", get(export))
+}
+
+async fn search(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
+    let (form, paging) = match listing::read_query(query.as_deref(), &FILTERS, &caller.0.request_id) {
+        Ok(read) => read,
+        Err(refused) => return *refused,
+    };
+    let filters = match read_filters(&form) {
+        Ok(filters) => filters,
+        Err(detail) => return error::malformed(Malformed::Query, detail, &caller.0.request_id),
+    };
+    let before = paging.after.as_deref().map(str::parse::<u64>);
+    let Ok(before) = before.transpose() else {
+        return error::malformed(Malformed::Query, "the cursor is not one of ours", &caller.0.request_id);
+    };
+    let path = path_of(&form);
+    let (actor, limit) = (caller.0.clone(), paging.limit);
+    let done = to_its_end(async move { side.admin.search_log(&actor, &filters, before, limit).await }).await;
+    answer(done, &caller.0.request_id, |page| {
+        let next = page.next.map(|index| index.to_string());
+        let entries = page.entries.into_iter().map(EntryBody::from).collect();
+        listing::items::<EntryBody>(entries, next.as_deref(), &path, limit)
+    })
+}
+
+/// The list's own path with the filters that were given.
+fn path_of(form: &Form) -> String {
+    let mut path = "/admin/v1/audit/entries?".to_owned();
+    for name in FILTERS {
+        if let Some(value) = form.value(name) {
+            path.push_str(name);
+            path.push('=');
+            path.extend(value.bytes().map(|byte| format!("%{byte:02X}")));
+            path.push('&');
+        }
+    }
+    path
+}
+
+fn read_filters(form: &Form) -> Result<Query, &'static str> {
+    fn read<T>(
+        form: &Form,
+        name: &str,
+        complaint: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, &'static str> {
+        form.value(name).map(|text| parse(text).ok_or(complaint)).transpose()
+    }
+    let text = |name| form.value(name).map(str::to_owned);
+    let seconds = |text: &str| text.parse().ok().map(Timestamp::from_seconds);
+    Ok(Query {
+        client_id: text("client_id"),
+        jti: text("jti"),
+        scope: text("scope"),
+        kid: read(form, "kid", "kid is 43 characters of base64url", Kid::parse)?,
+        event: read(form, "event", "no event has that name", EventType::parse)?,
+        from: read(form, "from", "from is in Unix seconds", seconds)?,
+        to: read(form, "to", "to is in Unix seconds", seconds)?,
+    })
+}
+
+async fn show(State(side): Shared, caller: Caller, Path(index): Path<String>) -> Response {
+    let Ok(index) = index.parse() else {
+        return error::not_done(&Refusal::NotFound("entry"), &caller.0.request_id);
+    };
+    let actor = caller.0.clone();
+    let done = to_its_end(async move { side.admin.log_entry(&actor, index).await }).await;
+    answer(done, &caller.0.request_id, |entry| error::json(&EntryBody::from(entry)))
+}
+
+async fn export(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
+    let form = match listing::read_query(query.as_deref(), &["first", "end"], &caller.0.request_id) {
+        Ok((form, _)) => form,
+        Err(refused) => return *refused,
+    };
+    let number = |name| form.value(name).map(str::parse::<u64>).transpose();
+    let (Ok(first), Ok(end)) = (number("first"), number("end")) else {
+        return error::malformed(Malformed::Query, "first and end are numbers", &caller.0.request_id);
+    };
+    let (actor, admin) = (caller.0.clone(), side.admin.clone());
+    let done = to_its_end(async move { admin.begin_export(&actor, first, end).await }).await;
+    answer(done, &caller.0.request_id, |(range, header)| {
+        let first_line = format!("{}\n", header.line());
+        let head = stream::once(std::future::ready(Ok::<_, std::io::Error>(Bytes::from(first_line))));
+        let rest = stream::try_unfold((side, range), |(side, mut range)| async move {
+            let page = side.admin.export_page(range.clone()).await.map_err(std::io::Error::other)?;
+            let Some(last) = page.last() else { return Ok(None) };
+            range.start = last.index.saturating_add(1);
+            let lines: String = page.iter().map(|entry| entry.line() + "\n").collect();
+            Ok(Some((Bytes::from(lines), (side, range))))
+        });
+        // A failure midway cuts the stream, which the reader sees: the last line or the chunk is missing.
+        let body = Body::from_stream(futures_util::StreamExt::chain(head, rest));
+        ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+    })
+}

@@ -1,0 +1,105 @@
+//! `/admin/v1/resources` and `/admin/v1/scopes`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::{AdminSide, Caller, Shared, answer, if_match, listing, object, read_body, to_its_end};
+use crate::admin::Refusal;
+use crate::http::error::{self, Malformed};
+use crate::policy::{Resource, ScopeRule};
+
+pub(super) fn router() -> Router<Arc<AdminSide>> {
+    Router::new()
+        .route("/admin/v1/resources", get(list_resources))
+        .route("/admin/v1/resources/{uri}", get(show_resource).put(put_resource))
+        .route("/admin/v1/scopes", get(list_scopes))
+        .route("/admin/v1/scopes/{name}", get(show_scope).put(put_scope))
+}
+
+async fn list_resources(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
+    match listing::read_query(query.as_deref(), &[], &caller.0.request_id) {
+        Ok((_, paging)) => {
+            let policy = side.admin.policy();
+            let sorted = policy.resources.iter().map(|(uri, resource)| (uri.as_str(), resource));
+            listing::by_name(sorted, &paging, "/admin/v1/resources?")
+        }
+        Err(refused) => *refused,
+    }
+}
+
+async fn show_resource(State(side): Shared, caller: Caller, Path(uri): Path<String>) -> Response {
+    match side.admin.policy().resources.get(uri.as_str()) {
+        Some(resource) => object(resource.version, resource, false),
+        None => error::not_done(&Refusal::NotFound("resource"), &caller.0.request_id),
+    }
+}
+
+async fn put_resource(
+    State(side): Shared,
+    caller: Caller,
+    Path(uri): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let resource: Resource = match read_body(&headers, &body, &caller) {
+        Ok(resource) => resource,
+        Err(refused) => return *refused,
+    };
+    if resource.uri.as_str() != uri {
+        return error::malformed(
+            Malformed::OtherObject,
+            "resource must be the URI in the path",
+            &caller.0.request_id,
+        );
+    }
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.set_resource(&actor, resource, expected).await }).await;
+    answer(done, &caller.0.request_id, |resource| object(resource.version, &resource, resource.version == 1))
+}
+
+async fn list_scopes(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
+    match listing::read_query(query.as_deref(), &[], &caller.0.request_id) {
+        Ok((_, paging)) => {
+            let policy = side.admin.policy();
+            let sorted = policy.scopes.iter().map(|(name, rule)| (name.as_str(), rule));
+            listing::by_name(sorted, &paging, "/admin/v1/scopes?")
+        }
+        Err(refused) => *refused,
+    }
+}
+
+async fn show_scope(State(side): Shared, caller: Caller, Path(name): Path<String>) -> Response {
+    match side.admin.policy().scopes.get(name.as_str()) {
+        Some(rule) => object(rule.version, rule, false),
+        None => error::not_done(&Refusal::NotFound("scope"), &caller.0.request_id),
+    }
+}
+
+async fn put_scope(
+    State(side): Shared,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let rule: ScopeRule = match read_body(&headers, &body, &caller) {
+        Ok(rule) => rule,
+        Err(refused) => return *refused,
+    };
+    if rule.name.as_str() != name {
+        return error::malformed(
+            Malformed::OtherObject,
+            "scope must be the name in the path",
+            &caller.0.request_id,
+        );
+    }
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.set_scope(&actor, rule, expected).await }).await;
+    answer(done, &caller.0.request_id, |rule| object(rule.version, &rule, rule.version == 1))
+}

@@ -1,0 +1,218 @@
+//! The one table from what went wrong to what the caller sees. No status code of an endpoint is chosen elsewhere.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+
+use crate::admin::Refusal;
+use crate::issue::{Denial, Fault};
+use crate::keys::rotator::RotateFault;
+use crate::limits::Decision;
+use crate::limits::headers as limit_headers;
+use crate::oauth::{ErrorCode, OAuthError};
+use crate::store::StoreFault;
+
+#[derive(Serialize)]
+struct OAuthBody<'a> {
+    error: &'static str,
+    error_description: &'static str,
+    request_id: &'a str,
+}
+
+/// The answer to a request for a token that gets none. Faults of ours are logged here, once.
+pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
+    match denial {
+        Denial::Refused(error) => refused(*error, request_id),
+        Denial::Limited(decision) => {
+            let error = (ErrorCode::RateLimited, "the limit of a scope is exhausted; see Retry-After");
+            let mut response = oauth(StatusCode::TOO_MANY_REQUESTS, error, request_id);
+            limits(&mut response, decision);
+            if let Some(seconds) = limit_headers::retry_after(decision) {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
+        Denial::Failed(fault) => {
+            if matches!(fault, Fault::Overloaded) {
+                tracing::warn!(request_id, %fault, "no token was issued");
+            } else {
+                tracing::error!(request_id, %fault, "no token was issued");
+            }
+            let error = (
+                ErrorCode::TemporarilyUnavailable,
+                "the service cannot issue tokens right now; see Retry-After",
+            );
+            let mut response = oauth(StatusCode::SERVICE_UNAVAILABLE, error, request_id);
+            response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
+            response
+        }
+    }
+}
+
+/// The answer to a request that the caller can mend.
+pub(super) fn refused(error: OAuthError, request_id: &str) -> Response {
+    let status = match error.code {
+        ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+        ErrorCode::InvalidRequest
+        | ErrorCode::UnauthorizedClient
+        | ErrorCode::UnsupportedGrantType
+        | ErrorCode::InvalidScope
+        | ErrorCode::InvalidTarget => StatusCode::BAD_REQUEST,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut response = oauth(status, (error.code, error.description), request_id);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Basic realm=\"mintmark\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn oauth(status: StatusCode, (code, description): (ErrorCode, &'static str), request_id: &str) -> Response {
+    (status, json(&OAuthBody { error: code.as_str(), error_description: description, request_id }))
+        .into_response()
+}
+
+/// The two header fields of the `RateLimit` draft, on success and on refusal.
+pub(super) fn limits(response: &mut Response, decision: &Decision) {
+    let fields = [
+        ("ratelimit-policy", limit_headers::rate_limit_policy(decision)),
+        ("ratelimit", limit_headers::rate_limit(decision)),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+/// A JSON answer in UTF-8.
+pub(super) fn json<T: Serialize>(body: &T) -> Response {
+    typed_json(body, "application/json; charset=utf-8")
+}
+
+fn typed_json<T: Serialize>(body: &T, kind: &'static str) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
+        Err(cause) => {
+            tracing::error!(%cause, "an answer could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// One to five seconds, spread over the callers so that they do not come back together.
+fn jittered(request_id: &str) -> HeaderValue {
+    let spread = request_id.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    HeaderValue::from(1 + spread % 5)
+}
+
+/// A problem document of the admin API. RFC 9457.
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    request_id: &'a str,
+}
+
+/// What is wrong with a request to the admin API before any act is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Malformed {
+    /// The body is not `application/json`.
+    MediaType,
+    /// The body is no strict JSON, or not of this route's form.
+    Body,
+    /// A query parameter cannot be read.
+    Query,
+    /// No such route.
+    Route,
+    /// The route is not for this method.
+    Method,
+    /// The object in the body is not the one in the path.
+    OtherObject,
+}
+
+/// The answer to a malformed request.
+pub(super) fn malformed(what: Malformed, detail: &str, request_id: &str) -> Response {
+    let (status, title) = match what {
+        Malformed::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
+        Malformed::Body => (StatusCode::BAD_REQUEST, "malformed body"),
+        Malformed::Query => (StatusCode::BAD_REQUEST, "malformed query"),
+        Malformed::Route => (StatusCode::NOT_FOUND, "no such route"),
+        Malformed::Method => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+        Malformed::OtherObject => (StatusCode::BAD_REQUEST, "path and body differ"),
+    };
+    problem(status, title, detail.to_owned(), request_id)
+}
+
+/// The answer to an act that was not done.
+pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
+    let (status, title) = match refusal {
+        Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not found"),
+        Refusal::Taken => (StatusCode::CONFLICT, "taken"),
+        Refusal::TwoSecrets => (StatusCode::CONFLICT, "too many secrets"),
+        Refusal::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "precondition required"),
+        Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
+        Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid value"),
+        Refusal::Rotate(RotateFault::Refused(_)) => (StatusCode::CONFLICT, "cannot rotate"),
+        Refusal::Rotate(RotateFault::Failed(_))
+        | Refusal::Overloaded(_)
+        | Refusal::Unknown(_)
+        | Refusal::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),
+        Refusal::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
+    };
+    if status.is_server_error() {
+        tracing::error!(request_id, fault = %refusal, "an administrative act failed");
+        let detail = match refusal {
+            Refusal::Unknown(_) => "whether it was done is unknown: look, or repeat it",
+            _ => "the service cannot do this right now; its log has the cause under this request_id",
+        };
+        let mut response = problem(status, title, detail.to_owned(), request_id);
+        response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
+        return response;
+    }
+    problem(status, title, refusal.to_string(), request_id)
+}
+
+fn problem(status: StatusCode, title: &'static str, detail: String, request_id: &str) -> Response {
+    let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail, request_id };
+    (status, typed_json(&problem, "application/problem+json")).into_response()
+}
+
+/// A read of the log that failed, or found nothing.
+pub(super) fn log_read(fault: Option<&StoreFault>) -> Response {
+    match fault {
+        None => StatusCode::NOT_FOUND.into_response(),
+        Some(fault) => {
+            tracing::error!(%fault, "the log could not be read");
+            try_later()
+        }
+    }
+}
+
+/// 503 for what will be there in a moment.
+pub(super) fn try_later() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+}
+
+/// The answer to a conditional request whose document is the one the caller has.
+pub(super) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
+/// The answer that an object was made.
+pub(super) const CREATED: StatusCode = StatusCode::CREATED;
+/// The answer that something will be done later.
+pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
+
+/// The answer to "are you ready?".
+pub(super) fn readiness(complaints: &[String]) -> Response {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        ready: bool,
+        complaints: &'a [String],
+    }
+    let status = if complaints.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, json(&Body { ready: complaints.is_empty(), complaints })).into_response()
+}
