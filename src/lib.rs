@@ -15,12 +15,38 @@
 //! the recorder returns after its commit, so a token without a durable record
 //! cannot be made. ARCHITECTURE.md draws the whole house.
 
-pub mod ambient;
-pub mod audit;
-pub mod digest;
-pub mod jose;
-pub mod keys;
+pub mod cli;
+
+pub mod app;
+
+pub mod http;
+
+pub mod admin;
+
+pub mod issue;
+
+pub mod clients;
+
 pub mod limits;
-pub mod oauth;
+
+pub mod audit;
+
+pub mod keys;
+
 pub mod policy;
+
+pub mod oauth;
+
+pub mod jose;
+
+pub mod store;
+
+pub mod telemetry;
+
+pub mod config;
+
+pub mod ambient;
+
 pub mod time;
+
+pub mod digest;

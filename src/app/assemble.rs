@@ -1,0 +1,192 @@
+//! Puts the parts together, from the ground up.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinHandle;
+
+use super::{Ambient, App, CannotStart, Purpose, data_dir};
+use crate::admin::{Admin, AdminParts};
+use crate::audit::checkpoint::Origin;
+use crate::audit::denials::Denials;
+use crate::audit::open::{Opened, Opener};
+use crate::audit::publisher::Publisher;
+use crate::audit::recorder::{Recorder, WriterParts};
+use crate::audit::served::Served;
+use crate::clients::{Authenticator, Hashing};
+use crate::config::{Kek, Settings};
+use crate::http::admin::{AdminSide, admin_router};
+use crate::http::{Public, RequestIds, public_router};
+use crate::issue::{Mint, MintParts};
+use crate::jose::provider;
+use crate::keys::rotator::{Rotator, RotatorParts};
+use crate::keys::seal::Sealer;
+use crate::keys::signer::Signer;
+use crate::limits::Limiter;
+use crate::policy::Policy;
+use crate::policy::snapshot::Lifetimes;
+use crate::store::Store;
+use crate::telemetry::Health;
+
+/// What everything else stands on: an open store, a log that is written, keys that sign.
+struct Ground {
+    ambient: Ambient,
+    store: Arc<dyn Store>,
+    policy: Arc<ArcSwap<Policy>>,
+    lock: File,
+    recorder: Recorder,
+    writer: JoinHandle<()>,
+    signer: Arc<Signer>,
+    rotator: Arc<Rotator>,
+    publisher: Arc<Publisher>,
+    health: Arc<Health>,
+}
+
+/// Opens the service: verifies what it finds, records its start, brings keys
+/// and the first checkpoint into being. Nothing listens yet.
+pub(super) async fn open(
+    settings: &Settings,
+    kek: &Kek,
+    ambient: Ambient,
+    purpose: Purpose,
+) -> Result<App, CannotStart> {
+    provider::install()?;
+    provider::self_test(&*ambient.entropy)?;
+    let lock = data_dir::lock(&settings.data_dir)?;
+    let store = data_dir::open_store(settings, purpose).await?;
+    let policy = data_dir::load_policy(&*store, settings).await?;
+    let sealer = Sealer::new(kek.expose());
+    let origin = Origin::parse(&settings.audit.origin)
+        .map_err(|cause| CannotStart::Setting(format!("audit.origin: {cause}")))?;
+    let opened = Opener {
+        store: store.clone(),
+        sealer: &sealer,
+        entropy: &*ambient.entropy,
+        origin: &origin,
+        data_dir: &settings.data_dir,
+    };
+    let opened = opened.open().await?;
+    let ground = lay(settings, ambient, (store, policy, lock), sealer, opened).await?;
+    furnish(settings, ground)
+}
+
+async fn lay(
+    settings: &Settings,
+    ambient: Ambient,
+    (store, policy, lock): (Arc<dyn Store>, Arc<ArcSwap<Policy>>, File),
+    sealer: Sealer,
+    opened: Opened,
+) -> Result<Ground, CannotStart> {
+    let Ambient { clock, entropy } = ambient.clone();
+    let node = settings.node.as_str().to_owned();
+    let parts = WriterParts { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), node };
+    let (recorder, writer) = Recorder::start(opened.opening, parts, settings.audit.deadline);
+    let (records, changes) = opened.first;
+    recorder.act(records, changes).await?;
+
+    let signer = Arc::new(Signer::default());
+    let rotator = Rotator::open(RotatorParts {
+        store: store.clone(),
+        recorder: recorder.clone(),
+        signer: signer.clone(),
+        sealer,
+        clock,
+        entropy,
+        quantities: settings.keys.quantities(settings.tokens.max_lifetime),
+        algorithms: settings.keys.algorithms.clone(),
+    });
+    let rotator = Arc::new(rotator.await?);
+    rotator.tick().await?;
+
+    let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
+    publisher.tick().await?;
+    let publisher = Arc::new(publisher);
+    let health = Arc::default();
+    Ok(Ground { ambient, store, policy, lock, recorder, writer, signer, rotator, publisher, health })
+}
+
+fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
+    let Ground { ambient: Ambient { clock, entropy }, store, policy, recorder, rotator, publisher, .. } =
+        &ground;
+    let served = Served::new(store.clone(), publisher.published());
+    let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
+    let limiter = Arc::new(Limiter::new());
+    let request_ids = Arc::new(RequestIds::new(&**entropy)?);
+    let hashing = Hashing::new(std::thread::available_parallelism().map_or(2, usize::from));
+    let mint = Mint::new(MintParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        lifetimes: lifetimes(settings),
+        policy: policy.clone(),
+        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
+        limiter: limiter.clone(),
+        recorder: issuing(recorder),
+        denials: denials.clone(),
+        signer: ground.signer.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+    });
+    let admin = Arc::new(Admin::new(AdminParts {
+        store: store.clone(),
+        recorder: recorder.clone(),
+        policy: policy.clone(),
+        rotator: rotator.clone(),
+        served: served.clone(),
+        hashing,
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        lifetimes: lifetimes(settings),
+        algorithms: settings.keys.algorithms.clone(),
+    }));
+    let public = Public {
+        issuer: settings.issuer.as_str().to_owned(),
+        mint,
+        rotator: rotator.clone(),
+        policy: policy.clone(),
+        served: served.clone(),
+        vkey: publisher.vkey(),
+        log_is_public: settings.audit.public,
+        health: ground.health.clone(),
+        trusted_proxies: settings.public.trusted_proxies.clone(),
+        request_ids: request_ids.clone(),
+    };
+    let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey() };
+    Ok(App {
+        public: public_router(&Arc::new(public)),
+        admin_side: admin_router(Arc::new(side)),
+        admin,
+        denials,
+        limiter,
+        health: ground.health,
+        rotator: ground.rotator,
+        publisher: ground.publisher,
+        recorder: ground.recorder,
+        store: ground.store,
+        body_retention: body_retention(settings),
+        clock: ground.ambient.clock,
+        writer: ground.writer,
+        _lock: ground.lock,
+    })
+}
+
+/// Never shorter than a receipt may be asked for: a day beyond the longest `exp`.
+fn body_retention(settings: &Settings) -> Duration {
+    let receipts = settings.tokens.max_lifetime.saturating_add(Duration::from_hours(24));
+    settings.audit.body_retention.max(receipts)
+}
+
+fn lifetimes(settings: &Settings) -> Lifetimes {
+    Lifetimes { default: settings.tokens.lifetime, max: settings.tokens.max_lifetime }
+}
+
+#[cfg(not(feature = "upper-bound"))]
+fn issuing(recorder: &Recorder) -> Recorder {
+    recorder.clone()
+}
+
+/// The yardstick of `load/` issues without recording.
+#[cfg(feature = "upper-bound")]
+fn issuing(recorder: &Recorder) -> Recorder {
+    recorder.clone().keeping_nothing()
+}

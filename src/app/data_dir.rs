@@ -1,0 +1,83 @@
+//! The data directory and the store in it: made once, held by one process.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::{CannotStart, Purpose, process};
+use crate::audit::tile::Edge;
+use crate::config::{Settings, StoreUrl};
+use crate::policy::Policy;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Batch, Change, Store};
+
+/// The fact that says which command made a store.
+const MADE_BY: &str = "made_by";
+
+/// Makes the data directory and an empty store in it. What exists is left as it is.
+pub async fn make_store(settings: &Settings, purpose: Purpose) -> Result<(), CannotStart> {
+    let StoreUrl::Sqlite(path) = &settings.store;
+    let _lock = lock(&settings.data_dir)?;
+    // A store without this fact is new, or a first start ended before it was whole.
+    if SqliteStore::peek(path, MADE_BY).await?.is_some() {
+        return Ok(());
+    }
+    let store = SqliteStore::open(path, &settings.data_dir, true).await?;
+    let made_by = vec![Change::SetFact(MADE_BY, purpose.as_str().to_owned())];
+    let head = Edge::new().head();
+    let batch = Batch { first: 0, entries: Vec::new(), part: 0, tiles: Vec::new(), head, changes: made_by };
+    store.append(&batch).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Holds the data directory for this process. The lock goes with the process, however that ends.
+pub(super) fn lock(path: &Path) -> Result<File, CannotStart> {
+    let held = process::private_folder(path)
+        .and_then(|()| File::options().create(true).truncate(false).write(true).open(path.join("lock")));
+    let file = held.map_err(|cause| CannotStart::DataDir { path: path.to_owned(), cause })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(CannotStart::InUse(path.to_owned())),
+        Err(std::fs::TryLockError::Error(cause)) => {
+            Err(CannotStart::DataDir { path: path.to_owned(), cause })
+        }
+    }
+}
+
+pub(super) async fn open_store(settings: &Settings, purpose: Purpose) -> Result<Arc<dyn Store>, CannotStart> {
+    let StoreUrl::Sqlite(path) = &settings.store;
+    if !path.exists() {
+        return Err(CannotStart::NoStore(path.clone()));
+    }
+    match SqliteStore::peek(path, MADE_BY).await? {
+        Some(made_by) if made_by == purpose.as_str() => {
+            Ok(Arc::new(SqliteStore::open(path, &settings.data_dir, false).await?))
+        }
+        Some(made_by) => Err(CannotStart::OtherPurpose(made_by)),
+        None => Err(CannotStart::NoStore(path.clone())),
+    }
+}
+
+/// The policy in force; an algorithm that is in use must be configured.
+pub(super) async fn load_policy(
+    store: &dyn Store,
+    settings: &Settings,
+) -> Result<Arc<ArcSwap<Policy>>, CannotStart> {
+    let (policy, broken) = store.policy().await?;
+    for row in broken {
+        tracing::error!(%row, "a row of the policy cannot be read; it is left out");
+    }
+    for resource in policy.resources.values() {
+        if !settings.keys.algorithms.contains(&resource.signing_alg) {
+            let resource_uri = resource.uri.to_string();
+            return Err(CannotStart::MissingAlgorithm {
+                resource: resource_uri,
+                algorithm: resource.signing_alg.as_str(),
+            });
+        }
+    }
+    Ok(Arc::new(ArcSwap::from_pointee(policy)))
+}

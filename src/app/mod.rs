@@ -1,0 +1,123 @@
+//! Builds everything from [`Settings`], starts the loops, drains. The only place that names a driver.
+
+mod assemble;
+mod cannot_start;
+mod data_dir;
+mod loops;
+mod process;
+mod serve;
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+pub use cannot_start::CannotStart;
+pub use data_dir::make_store;
+pub use process::{harden, raise_open_files};
+pub use serve::{Listeners, bind_public, serve};
+
+use crate::admin::Admin;
+use crate::ambient::{Clock, Entropy};
+use crate::audit::denials::Denials;
+use crate::audit::event::EventType;
+use crate::audit::leaf::Record;
+use crate::audit::publisher::Publisher;
+use crate::audit::recorder::{RecordFault, Recorder};
+use crate::config::{Kek, Settings};
+use crate::http::Router;
+use crate::keys::rotator::Rotator;
+use crate::limits::Limiter;
+use crate::store::Store;
+use crate::telemetry::Health;
+
+/// Which command a store belongs to. A store for trying things out never becomes a real one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `mintmark init` made it, `mintmark serve` runs it.
+    Service,
+    /// `mintmark dev` made it and runs it.
+    Dev,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "init",
+            Self::Dev => "dev",
+        }
+    }
+}
+
+/// Where time and randomness come from.
+#[derive(Clone)]
+pub struct Ambient {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The whole service, built and opened, its loops not yet running.
+pub struct App {
+    /// What the public listener serves.
+    pub public: Router,
+    /// What the admin listener serves.
+    pub admin_side: Router,
+    /// The acts of administration.
+    pub admin: Arc<Admin>,
+    /// Rotates keys.
+    pub rotator: Arc<Rotator>,
+    /// Publishes checkpoints.
+    pub publisher: Arc<Publisher>,
+    /// Notes refusals.
+    pub denials: Arc<Denials>,
+    /// Holds clients to their limits.
+    pub limiter: Arc<Limiter>,
+    /// Writes the log.
+    pub recorder: Recorder,
+    /// Durable memory.
+    pub store: Arc<dyn Store>,
+    /// What readiness reports.
+    pub health: Arc<Health>,
+    /// How long bodies are kept: never shorter than a receipt may be asked for, a day beyond `exp`.
+    body_retention: Duration,
+    clock: Arc<dyn Clock>,
+    writer: JoinHandle<()>,
+    _lock: File,
+}
+
+impl App {
+    /// Opens the service: verifies what it finds, records its start, brings
+    /// keys and the first checkpoint into being. Nothing listens yet. A refusal
+    /// leaves everything as it was.
+    pub async fn open(
+        settings: &Settings,
+        kek: &Kek,
+        ambient: Ambient,
+        purpose: Purpose,
+    ) -> Result<Self, CannotStart> {
+        assemble::open(settings, kek, ambient, purpose).await
+    }
+
+    /// Drops the bodies whose retention is over, by whole months. The loop does it each hour.
+    pub async fn drop_old_bodies(&self) -> Result<(), RecordFault> {
+        loops::drop_bodies(&self.recorder, &*self.store, self.clock.now().minus(self.body_retention)).await
+    }
+
+    /// Ends in order: the last refusals, `node.stopped`, a last checkpoint, then the store.
+    pub async fn close(self) {
+        self.denials.tick();
+        let stopped = Record::new(EventType::NodeStopped);
+        if let Err(fault) = self.recorder.act(vec![stopped], Vec::new()).await {
+            tracing::error!(%fault, "the end of this run was not recorded");
+        }
+        if let Err(fault) = self.publisher.tick().await {
+            tracing::error!(%fault, "the last checkpoint was not published; the next start does it");
+        }
+        self.recorder.finish();
+        let _ = self.writer.await;
+        self.store.close().await;
+    }
+}

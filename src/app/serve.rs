@@ -1,0 +1,78 @@
+//! Opens the doors, runs until told to stop, drains.
+
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+
+use super::{App, CannotStart, loops};
+use crate::config::Settings;
+use crate::http::accept;
+use crate::http::bounds::Caps;
+
+/// How long requests under way may take once the process was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long a reader of an export may pause.
+const PATIENCE_WITH_ADMINS: Duration = Duration::from_mins(5);
+
+/// The open doors.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients and verifiers.
+    pub public: TcpListener,
+    /// For admins.
+    pub admin: UnixListener,
+}
+
+/// Opens the public door. Done first: a start that fails for it has recorded nothing.
+pub async fn bind_public(settings: &Settings) -> Result<TcpListener, CannotStart> {
+    let address = settings.public.listen;
+    TcpListener::bind(address).await.map_err(|cause| CannotStart::Listen {
+        option: "public.listen",
+        address: address.to_string(),
+        cause,
+    })
+}
+
+impl Listeners {
+    /// Opens the admin door. The open `app` holds the data directory, so a socket file that is there is nobody's.
+    pub fn complete(_app: &App, settings: &Settings, public: TcpListener) -> Result<Self, CannotStart> {
+        let socket = &settings.admin.socket;
+        let admin = accept::bind_admin_socket(socket).map_err(|cause| CannotStart::Listen {
+            option: "admin.socket",
+            address: socket.display().to_string(),
+            cause,
+        })?;
+        Ok(Self { public, admin })
+    }
+}
+
+/// Serves until `stop` resolves; then readiness goes first, requests under way
+/// finish, and the log is closed in order.
+pub async fn serve(app: App, settings: &Settings, listeners: Listeners, stop: impl Future<Output = ()>) {
+    let background = loops::start(&app, settings);
+    let (stopping, stopped) = watch::channel(false);
+    let told = |mut stopped: watch::Receiver<bool>| async move {
+        // An error means that the sender is gone, which is also an end.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    let caps = Caps::default();
+    let admin_caps = Caps { connections: 64, write_timeout: PATIENCE_WITH_ADMINS, ..caps };
+    let public = accept::serve(listeners.public, app.public.clone(), caps, told(stopped.clone()), DRAIN);
+    let admin = accept::serve(listeners.admin, app.admin_side.clone(), admin_caps, told(stopped), DRAIN);
+    let health = app.health.clone();
+    let stop = async {
+        stop.await;
+        tracing::info!("stopping: finishing what is under way");
+        health.report("stopping", Some("the service was told to stop".to_owned()));
+        stopping.send_replace(true);
+    };
+    tokio::join!(public, admin, stop);
+    drop(background);
+    // The door is shut; its file would only mislead. It goes while the data
+    // directory is still held, so that it is nobody else's.
+    let _ = std::fs::remove_file(&settings.admin.socket);
+    if tokio::time::timeout(DRAIN, app.close()).await.is_err() {
+        tracing::error!("the store does not answer; the next start tells what became of the last records");
+    }
+}

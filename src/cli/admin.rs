@@ -1,0 +1,237 @@
+//! The admin API as a client sees it: JSON in, JSON out, problems as failures.
+//!
+//! RFC 9457 (problem documents), RFC 8288 (`Link`), RFC 9110 section 13 (`If-Match`).
+//! It repeats nothing: what became of a request that got no answer is for a person to see.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, LINK};
+use hyper::{Method, StatusCode, Uri};
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::wire::{self, Address, Response, Streamed};
+
+/// A server's admin API.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    address: Address,
+}
+
+/// An answer that was no refusal.
+#[derive(Clone, Debug)]
+struct Answer {
+    headers: HeaderMap,
+    document: Value,
+}
+
+impl Admin {
+    /// The API at `address`; nothing is sent yet.
+    pub fn at(address: Address) -> Self {
+        Self { address }
+    }
+
+    /// The document at `path`.
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        let answer = self.send(Method::GET, path, HeaderMap::new(), None).await?;
+        Ok(self.accepted(answer)?.document)
+    }
+
+    /// What the server says to `body`, or to an act that needs none.
+    pub async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let answer = self.send(Method::POST, path, HeaderMap::new(), body).await?;
+        Ok(self.accepted(answer)?.document)
+    }
+
+    /// Makes or changes the object at `path`: `compose` sees the present one, if any. A change
+    /// that somebody else made in between is not overwritten; the server refuses this one then.
+    pub async fn put(
+        &self,
+        path: &str,
+        compose: impl FnOnce(Option<&Value>) -> Result<Map<String, Value>, Failure>,
+    ) -> Result<Value, Failure> {
+        let present = self.send(Method::GET, path, HeaderMap::new(), None).await?;
+        let mut headers = HeaderMap::new();
+        let body = if present.status == StatusCode::NOT_FOUND {
+            compose(None)?
+        } else {
+            let present = self.accepted(present)?;
+            let etag = present.headers.get(ETAG).ok_or_else(|| self.foreign("an ETag"))?;
+            headers.insert(IF_MATCH, etag.clone());
+            compose(Some(&present.document))?
+        };
+        let answer = self.send(Method::PUT, path, headers, Some(&Value::Object(body))).await?;
+        Ok(self.accepted(answer)?.document)
+    }
+
+    /// All pages of a list as one `{"items":[...]}`, with `at_most` items if that is given.
+    pub async fn list(&self, path: &str, at_most: Option<usize>) -> Result<Value, Failure> {
+        let mut items = Vec::new();
+        let mut next = Some(path.to_owned());
+        while let Some(path) = next.take() {
+            let answer = self.send(Method::GET, &path, HeaderMap::new(), None).await?;
+            let Answer { headers, mut document } = self.accepted(answer)?;
+            match document.get_mut("items").map(Value::take) {
+                Some(Value::Array(page)) => items.extend(page),
+                _ => return Err(self.foreign("items")),
+            }
+            if let Some(most) = at_most
+                && items.len() >= most
+            {
+                items.truncate(most);
+                break;
+            }
+            // A page that names itself would never end.
+            next = next_page(&headers).filter(|next| *next != path);
+        }
+        Ok(json!({ "items": items }))
+    }
+
+    /// An answer of any length, once it is known to be no refusal.
+    pub async fn stream(&self, path: &str) -> Result<Streamed, Failure> {
+        let mut answer =
+            wire::send_streaming(&self.address, Method::GET, path, HeaderMap::new(), Bytes::new()).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > 64 * 1024 {
+                break;
+            }
+        }
+        Err(refusal(answer.status, &answer.headers, &body))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Option<&Value>,
+    ) -> Result<Response, Failure> {
+        let body = body.map_or_else(Bytes::new, |body| {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Bytes::from(body.to_string())
+        });
+        Ok(wire::send(&self.address, method, path, headers, body).await?)
+    }
+
+    fn accepted(&self, answer: Response) -> Result<Answer, Failure> {
+        if !answer.status.is_success() {
+            return Err(refusal(answer.status, &answer.headers, &answer.body));
+        }
+        let document = serde_json::from_slice(&answer.body).map_err(|_| self.foreign("JSON"))?;
+        Ok(Answer { headers: answer.headers, document })
+    }
+
+    fn foreign(&self, missing: &str) -> Failure {
+        Failure::refused(format!(
+            "the server at {} answered without {missing}: is it Mintmark's admin API? see --admin",
+            self.address
+        ))
+    }
+}
+
+/// A refusal in one line: what the server says, and what it knows the request by when it is the server's fault.
+pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
+    let document: Value = serde_json::from_slice(body).unwrap_or_default();
+    let member = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    // Admin endpoints answer with `detail`, OAuth endpoints with `error` (RFC 6749 section 5.2).
+    let mut line = match (member("detail").or(member("title")), member("error")) {
+        (Some(detail), _) => detail.to_owned(),
+        (None, Some(error)) => match member("error_description") {
+            Some(description) => format!("{error}: {description}"),
+            None => error.to_owned(),
+        },
+        (None, None) => format!("the server answered {status}; is it Mintmark?"),
+    };
+    // Writing to a String cannot fail.
+    if let Some(seconds) = headers.get("retry-after").and_then(|value| value.to_str().ok()) {
+        let _ = write!(line, "; try again in {seconds} s");
+    }
+    if status.is_server_error() {
+        let request_id = member("request_id").unwrap_or("unknown");
+        let _ = write!(line, "; the server's log tells more under request {request_id}");
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        Failure::unreachable(line)
+    } else {
+        Failure::refused(line)
+    }
+}
+
+/// The path of `Link: <...>; rel="next"`.
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+    let next = links.flat_map(|value| value.split(',')).find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let is_next = parameters.split(';').any(|parameter| {
+            let parameter = parameter.trim();
+            parameter == "rel=\"next\"" || parameter == "rel=next"
+        });
+        is_next.then_some(target)
+    })?;
+    // Only this server is asked, whatever host the link names.
+    next.parse::<Uri>().ok()?.path_and_query().map(ToString::to_string)
+}
+
+/// The text as one segment of a path, one value of a query or of a form: RFC 3986 section 2.1.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_one_segment() {
+        assert_eq!(escaped("https://api.example/é?"), "https%3A%2F%2Fapi.example%2F%C3%A9%3F");
+        assert_eq!(escaped("A-z0._~"), "A-z0._~");
+    }
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(next_page(&headers), None);
+        let links = "</a?cursor=0>; rel=\"prev\", <http://mintmark/a?cursor=2>; rel=\"next\"";
+        headers.insert(LINK, HeaderValue::from_static(links));
+        assert_eq!(next_page(&headers).as_deref(), Some("/a?cursor=2"));
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_server_says() {
+        let problem = br#"{"type":"about:blank","title":"Conflict","status":409,"detail":"web exists"}"#;
+        let failure = refusal(StatusCode::CONFLICT, &HeaderMap::new(), problem);
+        assert_eq!((failure.exit.code(), failure.to_string().as_str()), (1, "web exists"));
+
+        let oauth = br#"{"error":"invalid_scope","error_description":"not granted","request_id":"r"}"#;
+        let failure = refusal(StatusCode::BAD_REQUEST, &HeaderMap::new(), oauth);
+        assert_eq!(failure.to_string(), "invalid_scope: not granted");
+
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", HeaderValue::from_static("2"));
+        let busy = br#"{"detail":"the log cannot be written","request_id":"r-1"}"#;
+        let failure = refusal(StatusCode::SERVICE_UNAVAILABLE, &headers, busy);
+        assert_eq!(failure.exit.code(), 3);
+        assert_eq!(
+            failure.to_string(),
+            "the log cannot be written; try again in 2 s; the server's log tells more under request r-1"
+        );
+
+        let failure = refusal(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>");
+        assert!(failure.to_string().contains("502"), "{failure}");
+    }
+}

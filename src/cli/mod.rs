@@ -1,0 +1,168 @@
+//! The command line: what a person types, what a person reads.
+//!
+//! It talks to a server by its API and never opens a running server's store.
+//! Everything goes in and out by what [`run`] is handed, so that a test is a
+//! user. Exit codes: 0 done, 1 refused or failed, 2 usage or configuration,
+//! 3 the server cannot be reached or is not ready.
+
+pub mod admin;
+mod audit;
+mod client;
+pub mod failure;
+pub mod globals;
+mod health;
+mod key;
+pub mod output;
+mod resource;
+mod scope;
+pub mod server;
+pub mod session;
+mod token;
+mod values;
+pub mod wire;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use serde_json::json;
+
+pub use failure::{Exit, Failure};
+pub use globals::Globals;
+pub use session::{Session, Terminal};
+
+use crate::ambient::Clock;
+
+const PROGRAM: &str = "mintmark";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Debug, Parser)]
+#[command(name = PROGRAM, version, about, term_width = 80, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve,
+    /// Run a server to try things with, on loopback only
+    Dev,
+    /// Write a configuration, a key file and an empty database
+    Init(#[command(flatten)] server::Init),
+    /// Tell everything that is wrong with the configuration
+    Check,
+    /// Machines that ask for tokens
+    #[command(subcommand)]
+    Client(client::Client),
+    /// What may be done at a resource, and how often
+    #[command(subcommand)]
+    Scope(scope::Scope),
+    /// The APIs that tokens are for
+    #[command(subcommand)]
+    Resource(resource::Resource),
+    /// The keys that sign
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Ask for a token, look into one, check one
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Read and check the issuance log
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Tell whether the server is ready; exit code 3 if it is not
+    Healthcheck(#[command(flatten)] health::Healthcheck),
+    /// Write a completion script for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Tell the version
+    Version,
+}
+
+/// Runs one command and gives the exit code. `argv` begins with the program's
+/// name; `environment` are the variables of the process, those that are text.
+pub async fn run(
+    argv: impl IntoIterator<Item = OsString>,
+    environment: Vec<(String, String)>,
+    clock: &dyn Clock,
+    terminal: &mut Terminal<'_>,
+) -> u8 {
+    let mut line = match CommandLine::try_parse_from(argv) {
+        Ok(line) => line,
+        Err(error) => return answer_parser(&error, terminal).code(),
+    };
+    line.globals.environment = environment;
+    let mut session = Session { globals: &line.globals, clock, terminal };
+    let ended = dispatch(line.command, &mut session).await;
+    // Buffered data that cannot be written is a failure like any other.
+    let ended = ended.and_then(|exit| Ok(terminal.stdout.flush().map(|()| exit)?));
+    ended.unwrap_or_else(|failure| complain(&failure, terminal)).code()
+}
+
+async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Serve => server::serve(session.globals, session.terminal).await?,
+        Command::Dev => server::dev(session.globals, session.terminal).await?,
+        Command::Init(how) => server::init(&how, session.globals, session.terminal).await?,
+        Command::Check => server::check(session.globals, session.terminal)?,
+        Command::Client(verb) => client::run(verb, session).await?,
+        Command::Scope(verb) => scope::run(verb, session).await?,
+        Command::Resource(verb) => resource::run(verb, session).await?,
+        Command::Key(verb) => key::run(verb, session).await?,
+        Command::Token(verb) => return token::run(verb, session).await,
+        Command::Audit(verb) => return audit::run(verb, session).await,
+        Command::Healthcheck(asked) => health::run(&asked, session).await?,
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut CommandLine::command(), PROGRAM, &mut script);
+            session.terminal.stdout.write_all(&script)?;
+        }
+        Command::Version => {
+            let version = json!({ "version": VERSION });
+            session.print_as(&version, |out| writeln!(out, "{PROGRAM} {VERSION}"))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn complain(failure: &Failure, terminal: &mut Terminal<'_>) -> Exit {
+    // With nowhere left to write, the exit code still tells.
+    let _ = writeln!(terminal.stderr, "error: {failure}");
+    failure.exit
+}
+
+/// Help and version are data; a mistake is one line that points at the help.
+fn answer_parser(error: &clap::Error, terminal: &mut Terminal<'_>) -> Exit {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match write!(terminal.stdout, "{text}") {
+            Ok(()) => Exit::Done,
+            Err(error) => complain(&error.into(), terminal),
+        },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = write!(terminal.stderr, "{text}");
+            Exit::Usage
+        }
+        _ => complain(&Failure::usage(mistake(&text)), terminal),
+    }
+}
+
+/// What the parser says is wrong, without the usage that it prints below.
+fn mistake(text: &str) -> String {
+    let before_usage = text.split("\n\nUsage:").next().unwrap_or(text);
+    let told = before_usage.split("\n\nFor more information").next().unwrap_or(before_usage);
+    let paragraphs: Vec<String> = told
+        .split("\n\n")
+        .map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned())
+        .collect();
+    let line = paragraphs.join("; ");
+    format!("{}; see --help", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+#[cfg(test)]
+mod tests;

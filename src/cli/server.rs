@@ -1,0 +1,193 @@
+//! The commands that are a server, or prepare one: `serve`, `dev`, `init`, `check`.
+
+mod demo;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::failure::Failure;
+use super::globals::Globals;
+use super::session::Terminal;
+use crate::ambient::{Entropy as _, SystemClock, SystemEntropy};
+use crate::app::{self, Ambient, App, CannotStart, Listeners, Purpose};
+use crate::config::{self, Complaint, Kek, Rate, Settings, create_kek, read_kek};
+
+pub use demo::dev;
+
+/// How `mintmark init` goes about what exists.
+#[derive(Debug, clap::Args)]
+pub struct Init {
+    /// Leave alone what exists, make only what is missing; for containers
+    #[arg(long)]
+    if_missing: bool,
+}
+
+/// `mintmark serve`: runs until SIGTERM or SIGINT.
+pub async fn serve(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let (settings, kek) = checked(globals, terminal)?;
+    start_log(globals);
+    app::harden();
+    app::raise_open_files();
+    let public = app::bind_public(&settings).await.map_err(|error| cannot_start(&error))?;
+    let app =
+        App::open(&settings, &kek, system(), Purpose::Service).await.map_err(|error| cannot_start(&error))?;
+    drop(kek);
+    let listeners = Listeners::complete(&app, &settings, public).map_err(|error| cannot_start(&error))?;
+    tracing::info!(issuer = %settings.issuer, listen = %settings.public.listen, "serving");
+    app::serve(app, &settings, listeners, stop_signal()?).await;
+    Ok(())
+}
+
+/// `mintmark check`: every complaint about the configuration, without starting.
+pub fn check(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let (settings, _) = checked(globals, terminal)?;
+    writeln!(terminal.stdout, "the configuration of {} is sound", settings.issuer)?;
+    Ok(())
+}
+
+/// `mintmark init`: a configuration file, a KEK and an empty database. Never overwrites.
+pub async fn init(how: &Init, globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let file = globals.config.clone().unwrap_or_else(|| "mintmark.toml".into());
+    let made_file = !file.exists();
+    if !how.if_missing && !made_file {
+        return Err(Failure::refused(format!("{} exists; init overwrites nothing", file.display())));
+    }
+    let text = match globals.configuration() {
+        Ok(Some((_, text))) => text,
+        Ok(None) => config::reference(),
+        Err(_) if made_file => config::reference(),
+        Err(failure) => return Err(failure),
+    };
+    let settings = complaints(Settings::load(Some((&file, &text)), &globals.environment), terminal)?;
+    let kek = &settings.keys.kek_file;
+    let config::StoreUrl::Sqlite(database) = &settings.store;
+    let taken = [kek.as_path(), database.as_path()].into_iter().find(|path| path.exists());
+    if let Some(path) = taken.filter(|_| !how.if_missing) {
+        return Err(Failure::refused(format!("{} exists; init overwrites nothing", path.display())));
+    }
+    // The key before the database: a database without its key would have to be made anew.
+    if !kek.exists() {
+        make_kek(kek)?;
+    }
+    app::make_store(&settings, Purpose::Service).await.map_err(|error| cannot_start(&error))?;
+    if made_file && !how.if_missing {
+        write_new(&file, &text)?;
+    }
+    let (file, kek, database) = (file.display(), kek.display(), database.display());
+    writeln!(
+        terminal.stdout,
+        "There are now {file}, {kek} and {database}.\n\
+         Next: set `issuer` in {file}, back up {kek} apart from the database,\n\
+         then `mintmark check` and `mintmark serve`."
+    )?;
+    Ok(())
+}
+
+fn make_kek(path: &Path) -> Result<(), Failure> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    SystemEntropy::new().fill(bytes.as_mut()).map_err(|error| Failure::refused(error.to_string()))?;
+    create_kek(path, &bytes).map_err(|error| Failure::refused(error.to_string()))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = std::fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Failure::refused(format!("{} cannot be written: {error}", path.display())))
+}
+
+/// The settings and the KEK, or every complaint about either, one line each.
+fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(Settings, Kek), Failure> {
+    let file = globals.configuration()?;
+    let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+    let settings = complaints(Settings::load(file, &globals.environment), terminal)?;
+    let later = not_in_force(&settings);
+    if !later.is_empty() {
+        return complaints(Err(later), terminal);
+    }
+    let kek = complaints(read_kek(&settings.keys.kek_file).map_err(|error| vec![error.into()]), terminal)?;
+    Ok((settings, kek))
+}
+
+/// Options of the configuration that this version does not carry out yet. Set
+/// to anything but their defaults they would promise what is not kept.
+fn not_in_force(settings: &Settings) -> Vec<Complaint> {
+    let limits = &settings.limits;
+    let per_minute = |count| Rate { count, period: Duration::from_mins(1) };
+    let set = [
+        ("admin.listen", settings.admin.listen.is_some()),
+        ("limits.attempts", limits.attempts != per_minute(10)),
+        ("limits.source_attempts", limits.source_attempts != per_minute(100)),
+        ("limits.nodes", limits.nodes.get() != 1),
+    ];
+    let complain = |option| Complaint::new(option, "is not in force in this version", "leave it out");
+    set.into_iter().filter(|(_, set)| *set).map(|(option, _)| complain(option)).collect()
+}
+
+fn complaints<T>(outcome: Result<T, Vec<Complaint>>, terminal: &mut Terminal<'_>) -> Result<T, Failure> {
+    outcome.or_else(|complaints| {
+        let count = complaints.len();
+        for complaint in complaints {
+            writeln!(terminal.stderr, "{complaint}")?;
+        }
+        let noun = if count == 1 { "complaint" } else { "complaints" };
+        Err(Failure::usage(format!("{count} {noun} about the configuration; nothing was started")))
+    })
+}
+
+fn cannot_start(error: &CannotStart) -> Failure {
+    if error.is_taken() { Failure::refused(error.to_string()) } else { Failure::usage(error.to_string()) }
+}
+
+fn system() -> Ambient {
+    Ambient { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) }
+}
+
+/// `RUST_LOG` filters the log lines, as it does for other Rust programs.
+fn start_log(globals: &Globals) {
+    let filter = globals.environment.iter().find(|(name, _)| name == "RUST_LOG");
+    let filter = filter.map_or("info", |(_, filter)| filter.as_str());
+    crate::telemetry::start_log(filter, std::io::stderr().is_terminal());
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(environment: &[(&str, &str)]) -> Vec<String> {
+        let mut all = vec![("MINTMARK_ISSUER".to_owned(), "https://auth.example.com".to_owned())];
+        all.extend(environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        let complaints = not_in_force(&Settings::load(None, &all).unwrap());
+        complaints.into_iter().map(|complaint| complaint.option).collect()
+    }
+
+    #[test]
+    fn what_is_not_carried_out_is_refused_and_never_taken_silently() {
+        assert!(options(&[]).is_empty());
+        assert!(options(&[("MINTMARK_LIMITS__ATTEMPTS", "10/1m")]).is_empty());
+        let set = [
+            ("MINTMARK_ADMIN__LISTEN", "127.0.0.1:8081"),
+            ("MINTMARK_LIMITS__ATTEMPTS", "5/1m"),
+            ("MINTMARK_LIMITS__SOURCE_ATTEMPTS", "5/1m"),
+            ("MINTMARK_LIMITS__NODES", "3"),
+        ];
+        assert_eq!(
+            options(&set),
+            ["admin.listen", "limits.attempts", "limits.source_attempts", "limits.nodes"]
+        );
+    }
+}
