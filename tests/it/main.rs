@@ -1,1 +1,40 @@
-fn main() {}
+//! The integration tests: one binary, a file per capability. This is its table of contents.
+
+#![expect(unreachable_pub, reason = "nothing in a test binary can be reached from outside")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+#![expect(clippy::too_many_lines, reason = "a table is as long as it has rows")]
+#![expect(clippy::format_collect, reason = "few and short strings, where being readable is all")]
+
+// What the tests stand on.
+mod harness;
+
+// What a client meets: the request, who it is, what it gets, how often.
+mod form;
+mod token_endpoint;
+
+mod client_authentication;
+mod issued_tokens;
+mod scopes_and_limits;
+
+// What a verifier, an auditor and an operator meet.
+mod admin_api;
+mod keys;
+mod log;
+mod recording;
+mod retention;
+mod starting;
+
+// What a database driver must do.
+mod store_conformance;
+
+// What a reader of the code may rely on.
+mod tidy;
+
+// What every version answers, byte for byte.
+mod golden;

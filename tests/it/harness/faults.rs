@@ -1,0 +1,107 @@
+//! A store that fails when it is told to.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use mintmark::audit::tree::TreeHead;
+use mintmark::policy::Policy;
+use mintmark::store::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+
+/// What the next write meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails, and nothing was written.
+    Lost,
+    /// It fails, and was written all the same.
+    Persisted,
+    /// It never ends.
+    Hangs,
+}
+
+/// A store whose next writes meet these faults, one each, in this order.
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    faults: Mutex<Vec<Fault>>,
+}
+
+impl FaultyStore {
+    /// A store like `inner`, without any fault so far.
+    pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, faults: Mutex::default() })
+    }
+
+    /// One fault more.
+    pub fn fail(&self, fault: Fault) {
+        self.faults.lock().unwrap().push(fault);
+    }
+
+    fn next(&self) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        (!faults.is_empty()).then(|| faults.remove(0))
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn append(&self, batch: &Batch) -> Result<(), StoreFault> {
+        let failed = || Err(StoreFault::Unavailable("a test's fault".to_owned()));
+        match self.next() {
+            None => self.inner.append(batch).await,
+            Some(Fault::Lost) => failed(),
+            Some(Fault::Persisted) => {
+                self.inner.append(batch).await?;
+                failed()
+            }
+            Some(Fault::Hangs) => std::future::pending().await,
+        }
+    }
+
+    async fn head(&self) -> Result<Option<TreeHead>, StoreFault> {
+        self.inner.head().await
+    }
+
+    async fn log(&self) -> Result<Option<StoredLog>, StoreFault> {
+        self.inner.log().await
+    }
+
+    async fn entries(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreFault> {
+        self.inner.entries(range).await
+    }
+
+    async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreFault> {
+        self.inner.leaves(range).await
+    }
+
+    async fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreFault> {
+        self.inner.tile(level, index).await
+    }
+
+    async fn index_of_jti(&self, jti: &str) -> Result<Option<u64>, StoreFault> {
+        self.inner.index_of_jti(jti).await
+    }
+
+    async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {
+        self.inner.policy().await
+    }
+
+    async fn key_ring(&self) -> Result<StoredRing, StoreFault> {
+        self.inner.key_ring().await
+    }
+
+    async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {
+        self.inner.fact(name).await
+    }
+
+    async fn flush(&self) -> Result<(), StoreFault> {
+        self.inner.flush().await
+    }
+
+    async fn tend(&self) -> Result<(), StoreFault> {
+        self.inner.tend().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
