@@ -1,0 +1,74 @@
+//! Commands as a person types them, against the admin API on a Unix socket.
+
+use std::ffi::OsString;
+
+use mintmark::cli::{self, Terminal};
+use tokio::net::UnixListener;
+
+use super::play::Player;
+use super::render;
+
+impl Player<'_> {
+    /// `run mintmark ...`: on a terminal, in a folder with an empty `mintmark.toml` whose socket is
+    /// the service's. `./token.jwt`, `./jwks.json` and `./vkey` are there; what a command writes stays.
+    pub(super) async fn run_command(&mut self, words: &[&str]) {
+        let folder = self.desk.path().to_owned();
+        let here = format!("{}/", folder.display());
+        self.lay_out(&folder).await;
+        let listener = UnixListener::bind(folder.join("data/admin.sock")).unwrap();
+        // A listener of its own, without the caller's user id, which differs from machine to machine.
+        let server = tokio::spawn(axum::serve(listener, self.mint.app().admin_side.clone()).into_future());
+
+        let mut argv: Vec<OsString> = words
+            .iter()
+            .map(|word| word.strip_prefix("./").map_or((*word).into(), |file| format!("{here}{file}").into()))
+            .collect();
+        if words.len() > 1 {
+            argv.extend(["--config".into(), format!("{here}mintmark.toml").into()]);
+        }
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal {
+            stdin: &mut std::io::empty(),
+            stdout: &mut stdout,
+            stderr: &mut stderr,
+            is_terminal: true,
+        };
+        let code = cli::run(argv, Vec::new(), self.mint.clock(), &mut terminal).await;
+        server.abort();
+        self.say_time();
+        self.say(&format!("\n$ {}", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")));
+        for (mark, text) in [("", stdout), ("! ", stderr)] {
+            let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
+            self.out.push_str(&render::marked(mark, &text));
+        }
+        self.say(&format!("exit {code}"));
+        self.keys.look(self.mint).await;
+        self.skip_entries().await;
+    }
+
+    async fn lay_out(&self, folder: &std::path::Path) {
+        self.mint.tick().await;
+        std::fs::create_dir_all(folder.join("data")).unwrap();
+        // Left by the command before, if there was one.
+        let _ = std::fs::remove_file(folder.join("data/admin.sock"));
+        let jwks = self.mint.get("/.well-known/jwks.json").await.body;
+        let vkey = self.mint.get("/log/vkey").await.body;
+        let token = self.last_token.clone().unwrap_or_default().into_bytes();
+        for (name, bytes) in
+            [("mintmark.toml", Vec::new()), ("jwks.json", jwks), ("vkey", vkey), ("token.jwt", token)]
+        {
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+    }
+}
+
+/// A secret is held to its form and shown as what it is.
+fn with_secrets_checked(text: &str) -> String {
+    let Some(start) = text.find("mms_") else { return text.to_owned() };
+    super::policy::assert_is_secret(&text[start..start + 53]);
+    format!("{}<a secret of the right form>{}", &text[..start], &text[start + 53..])
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains(' ') || word.is_empty() { format!("\"{word}\"") } else { word.to_owned() }
+}

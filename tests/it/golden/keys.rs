@@ -1,0 +1,171 @@
+//! Watches the signing keys while time passes: which entered which state when, and what was served then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::Method;
+use mintmark::audit::event::EventType;
+use mintmark::audit::leaf::Leaf;
+use mintmark::jose::{Algorithm, Kid};
+use mintmark::keys::{KeyRing, KeyState, schedule};
+use mintmark::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::play::Player;
+use super::render;
+use crate::harness::TestMint;
+
+/// Everything that was seen of the keys.
+pub(super) struct KeyWatch {
+    ring: Arc<KeyRing>,
+    names: BTreeMap<String, String>,
+    next_entry: u64,
+    /// One row per transition.
+    pub(super) rows: Vec<Vec<String>>,
+    /// What the JWKS was from when on.
+    pub(super) served: Vec<(Timestamp, Vec<u8>)>,
+}
+
+impl KeyWatch {
+    /// Begins with the keys of the first start.
+    pub(super) async fn start(mint: &TestMint) -> Self {
+        let mut watch = Self {
+            ring: Arc::default(),
+            names: BTreeMap::new(),
+            next_entry: 0,
+            rows: Vec::new(),
+            served: Vec::new(),
+        };
+        watch.look(mint).await;
+        watch
+    }
+
+    /// Notes what changed since the last look, and why by the log's own words.
+    pub(super) async fn look(&mut self, mint: &TestMint) {
+        let ring = mint.app().rotator.ring();
+        if ring.version == self.ring.version {
+            return;
+        }
+        let now = mintmark::ambient::Clock::now(mint.clock());
+        let answer = mint.get("/.well-known/jwks.json").await;
+        let before = std::mem::replace(&mut self.ring, ring);
+        let ring = self.ring.clone();
+        for key in &ring.keys {
+            let count = ring.of(key.algorithm).take_while(|other| other.kid != key.kid).count() + 1;
+            self.names
+                .entry(key.kid.to_string())
+                .or_insert_with(|| format!("{}-{count}", key.algorithm.as_str()));
+        }
+        let reasons = self.reasons(mint).await;
+        let cache = answer.header("cache-control").to_owned();
+        let (served, signs) = (self.listed(&answer.json()), self.signing(&ring));
+        for key in &ring.keys {
+            let from = before.key(key.kid).map(|key| key.state);
+            if from == Some(key.state) {
+                continue;
+            }
+            let from = from.map_or("-", KeyState::as_str);
+            let reason = reasons.get(&(key.kid, event_of(key.state))).cloned().unwrap_or_default();
+            self.rows.push(vec![
+                render::offset(now),
+                render::time(now),
+                self.name(&key.kid.to_string()),
+                format!("{from} -> {}", key.state.as_str()),
+                reason,
+                signs.clone(),
+                served.clone(),
+                cache.clone(),
+            ]);
+        }
+        self.served.push((now, answer.body));
+    }
+
+    /// Why each key entered each state, as it was recorded since the last look.
+    async fn reasons(&mut self, mint: &TestMint) -> BTreeMap<(Kid, EventType), String> {
+        let entries = mint.app().store.entries(self.next_entry..u64::MAX >> 1).await.unwrap();
+        self.next_entry = entries.last().map_or(self.next_entry, |entry| entry.index + 1);
+        let told = entries.iter().filter_map(|entry| {
+            let leaf = Leaf::parse(&entry.leaf).unwrap();
+            let body: Value = serde_json::from_slice(&entry.body.as_ref()?.1).unwrap();
+            Some(((leaf.kid?, leaf.event), body["reason"].as_str()?.to_owned()))
+        });
+        told.collect()
+    }
+
+    /// The short name of a key, such as `ES256-2`.
+    pub(super) fn name(&self, kid: &str) -> String {
+        self.names.get(kid).cloned().unwrap_or_else(|| "an unknown key".to_owned())
+    }
+
+    /// Names and `kid`s of all keys.
+    pub(super) fn legend(&self) -> String {
+        let rows: Vec<_> = self
+            .ring
+            .keys
+            .iter()
+            .map(|key| {
+                let kid = key.kid.to_string();
+                vec![self.name(&kid), kid]
+            })
+            .collect();
+        render::table(&rows)
+    }
+
+    fn listed(&self, jwks: &Value) -> String {
+        let keys = jwks["keys"].as_array().unwrap();
+        keys.iter().map(|key| self.name(key["kid"].as_str().unwrap())).collect::<Vec<_>>().join(" ")
+    }
+
+    fn signing(&self, ring: &KeyRing) -> String {
+        let active = Algorithm::ALL.into_iter().filter_map(|algorithm| ring.active(algorithm));
+        active.map(|key| self.name(&key.kid.to_string())).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn event_of(state: KeyState) -> EventType {
+    match state {
+        KeyState::Staged => EventType::KeyStaged,
+        KeyState::Published => EventType::KeyPublished,
+        KeyState::Active => EventType::KeyActivated,
+        KeyState::Passive => EventType::KeyPassive,
+        KeyState::Removed => EventType::KeyRemoved,
+        KeyState::Revoked => EventType::KeyRevoked,
+    }
+}
+
+impl Player<'_> {
+    /// Time passes; what the schedule wants is done at the moment it is due, as a running service does it.
+    pub(super) async fn pass_until(&mut self, until: Timestamp) {
+        let settings = self.mint.settings();
+        let quantities = settings.keys.quantities(settings.tokens.max_lifetime);
+        loop {
+            let ring = self.mint.app().rotator.ring();
+            let next = schedule::next(&ring, &settings.keys.algorithms, &quantities);
+            let Some(plan) = next.filter(|plan| plan.due <= until) else { break };
+            self.mint.later_by(plan.due.since(self.now())).await;
+            assert_ne!(
+                self.mint.app().rotator.ring().version,
+                ring.version,
+                "a step that was due was not made"
+            );
+            self.keys.look(self.mint).await;
+        }
+        self.mint.later_by(until.since(self.now())).await;
+    }
+
+    /// `rotate [ALGORITHM] [now]`, by the admin API.
+    pub(super) async fn rotate(&mut self, words: &[&str]) {
+        let alg = words.iter().find(|word| Algorithm::parse(word).is_some());
+        let body = json!({ "alg": alg, "now": words.contains(&"now") });
+        let answer = self.mint.admin(Method::POST, "/admin/v1/keys/rotate", Some(body.clone())).await;
+        self.keys.look(self.mint).await;
+        self.say_time();
+        self.say(&format!("\n> POST /admin/v1/keys/rotate   (admin socket)\n> {body}\n"));
+        self.say(&format!("< {}\n< {}", answer.status, answer.text()));
+        if let Some(at) = answer.json()["activates_at"].as_u64() {
+            let at = Timestamp::from_seconds(at);
+            self.say(&format!("\n  activates_at = {} = {}", render::offset(at), render::time(at)));
+        }
+        self.tell_entries().await;
+    }
+}

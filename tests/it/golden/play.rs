@@ -1,0 +1,188 @@
+//! Carries out the steps of a scenario and tells what happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use mintmark::ambient::Clock as _;
+use mintmark::store::Change;
+use mintmark::time::{Timestamp, parse_span};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tempfile::TempDir;
+
+use super::keys::KeyWatch;
+use super::parse::{Scenario, Step};
+use super::policy::Actor;
+use super::render;
+use crate::harness::{START, TestMint};
+
+/// The steps that make the policy.
+const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
+
+/// A scenario under way.
+pub(super) struct Player<'a> {
+    /// The issuer that it happens to.
+    pub(super) mint: &'a mut TestMint,
+    /// The story so far.
+    pub(super) out: String,
+    /// The clients by their ids.
+    pub(super) actors: BTreeMap<String, Actor>,
+    /// What became of the signing keys.
+    pub(super) keys: KeyWatch,
+    /// The next entry of the log that the story has not told.
+    pub(super) next_entry: u64,
+    /// The access token that came last.
+    pub(super) last_token: Option<String>,
+    /// The `ETag` that came last.
+    pub(super) last_etag: String,
+    /// Names of requests that were seen; none comes twice.
+    pub(super) request_ids: BTreeSet<String>,
+    /// Another hand that holds the database's write lock.
+    pub(super) lock: Option<SqliteConnection>,
+    /// Whether the last line told of the policy too.
+    pub(super) policy_goes_on: bool,
+    /// Where commands are run.
+    pub(super) desk: TempDir,
+    told_time: Option<Timestamp>,
+}
+
+/// Plays a scenario and gives its story.
+pub(super) async fn play(mint: &mut TestMint, scenario: &Scenario) -> String {
+    let keys = KeyWatch::start(mint).await;
+    let mut player = Player {
+        mint,
+        out: String::new(),
+        actors: BTreeMap::new(),
+        keys,
+        next_entry: 0,
+        last_token: None,
+        last_etag: String::new(),
+        request_ids: BTreeSet::new(),
+        lock: None,
+        policy_goes_on: false,
+        desk: tempfile::tempdir().unwrap(),
+        told_time: None,
+    };
+    player.tell_head(scenario);
+    player.skip_entries().await;
+    for step in &scenario.steps {
+        player.step(step).await;
+    }
+    // Refusals that wait to be counted are written now, so that nothing moves while the log is walked.
+    player.mint.app().denials.tick();
+    player.settle().await;
+    player.out
+}
+
+impl Player<'_> {
+    fn tell_head(&mut self, scenario: &Scenario) {
+        for line in &scenario.story {
+            self.say(line);
+        }
+        if !scenario.settings.is_empty() {
+            self.say("");
+        }
+        for (name, value) in &scenario.settings {
+            self.say(&format!("setting {name}={value}"));
+        }
+    }
+
+    async fn step(&mut self, step: &Step) {
+        let words: Vec<&str> = step.words.iter().map(String::as_str).collect();
+        let is_policy = POLICY_VERBS.contains(&words[0]);
+        self.policy_goes_on &= is_policy;
+        if is_policy {
+            return self.set_policy(step).await;
+        }
+        match words.as_slice() {
+            ["#", ..] => self.say(&format!("\n{}", step.text.trim_start_matches(['#', ' ']))),
+            ["at", offset] => {
+                let offset = offset.strip_prefix('+').and_then(|span| parse_span(span).ok());
+                self.pass_until(START.plus(offset.unwrap_or_else(|| panic!("{}", step.text)))).await;
+            }
+            ["after", span] => self.pass_until(self.now().plus(parse_span(span).unwrap())).await,
+            ["lock"] => {
+                let file = self.mint.data_dir().join("mintmark.db");
+                let mut other = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+                self.lock = Some(other);
+                self.say("\nanother program holds the write lock of the database");
+            }
+            ["unlock"] => {
+                self.lock.take().unwrap().close().await.unwrap();
+                self.say("\nthe lock is gone");
+            }
+            ["asleep", span] => {
+                self.mint.later_by(parse_span(span).unwrap()).await;
+                self.keys.look(self.mint).await;
+                self.say_time();
+                self.say(&format!("\nfor {span} the background tasks did nothing; now they run again"));
+            }
+            ["wall", time] => {
+                let now = if *time == "back" { self.honest_now() } else { Timestamp::parse(time).unwrap() };
+                self.mint.clock().set_wall(now);
+                self.say(&format!("\nsomebody sets the wall clock to {}", render::time(now)));
+            }
+            ["restart"] => {
+                self.mint.restart().await;
+                self.keys.look(self.mint).await;
+                self.say_time();
+                self.say("\nthe service ends in order and starts again");
+            }
+            ["rotate", rest @ ..] => self.rotate(rest).await,
+            ["timeline", span] => self.tell_timeline(parse_span(span).unwrap()).await,
+            ["simulate", span] => self.simulate(parse_span(span).unwrap()),
+            ["caches", rest @ ..] => self.tell_caches(rest).await,
+            ["log"] => self.tell_log().await,
+            ["consistency", old] => self.tell_consistency(old.parse().unwrap()).await,
+            ["export", rest @ ..] => self.tell_export(rest).await,
+            ["file", path] => self.tell_file(path),
+            ["run", rest @ ..] => self.run_command(rest).await,
+            ["drum", ..] => self.drum(step).await,
+            ["admin", ..] => self.admin_exchange(step).await,
+            _ => self.exchange(step).await,
+        }
+    }
+
+    /// The time as the service sees it.
+    pub(super) fn now(&self) -> Timestamp {
+        self.mint.clock().now()
+    }
+
+    /// The time by the monotonic clock, which nobody sets.
+    fn honest_now(&self) -> Timestamp {
+        START.plus(self.mint.clock().monotonic().saturating_sub(Duration::from_secs(1_000)))
+    }
+
+    /// Adds a line to the story.
+    pub(super) fn say(&mut self, line: &str) {
+        let _ = writeln!(self.out, "{line}");
+    }
+
+    /// A heading wherever time has moved since the last one.
+    pub(super) fn say_time(&mut self) {
+        let now = self.now();
+        if self.told_time.replace(now) != Some(now) {
+            let told = render::time(now);
+            let text =
+                if now == self.honest_now() { told } else { format!("{told} by a clock that is wrong") };
+            self.say(&format!("\n=== {} = {text} ===", render::offset(self.honest_now())));
+        }
+    }
+
+    /// Waits until what was queued for the log is written, so that the story is the same each time.
+    pub(super) async fn settle(&self) {
+        if self.lock.is_some() {
+            return;
+        }
+        let probe = Change::SetFact("probe", String::new());
+        self.mint.app().recorder.act(Vec::new(), vec![probe]).await.unwrap();
+    }
+
+    fn tell_file(&mut self, path: &str) {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(root.join(path)).unwrap();
+        self.say(&format!("\n{path}:\n\n{}", render::marked("  ", &text).trim_end()));
+    }
+}

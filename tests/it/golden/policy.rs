@@ -1,0 +1,102 @@
+//! The steps that make a policy: resources, scopes and clients, by the admin API.
+
+use axum::http::Method;
+use mintmark::digest::{Digest, base64url};
+use mintmark::limits::Quota;
+use mintmark::time::parse_span;
+use serde_json::{Value, json};
+
+use super::parse::Step;
+use super::play::Player;
+use crate::harness::{TestClient, segment};
+
+/// A client of the scenario.
+pub(super) struct Actor {
+    /// Who it is.
+    pub(super) client: TestClient,
+    /// Whether it shows its secret in the form.
+    pub(super) by_post: bool,
+}
+
+impl Player<'_> {
+    /// One of `resource`, `scope`, `client`, `disable`, `enable`, told as it was written.
+    pub(super) async fn set_policy(&mut self, step: &Step) {
+        if !self.policy_goes_on {
+            self.say("");
+        }
+        self.policy_goes_on = true;
+        self.say(&step.text);
+        let name = step.words[1].as_str();
+        let rest: Vec<&str> = step.words[2..].iter().map(String::as_str).collect();
+        match step.words[0].as_str() {
+            "resource" => {
+                let lifetime = seconds(&rest, "lifetime");
+                let body = json!({ "resource": name, "signing_alg": rest[0], "token_lifetime": lifetime });
+                self.put("resources", name, body).await;
+            }
+            "scope" => {
+                let mut limit = json!(Quota::parse(rest[0]).unwrap());
+                if let Some(burst) = value(&rest, "burst") {
+                    limit["burst"] = burst.parse().unwrap();
+                }
+                let total = value(&rest, "total").map(|total| json!(Quota::parse(total).unwrap()));
+                let enforce = if rest.contains(&"monitor") { "monitor" } else { "refuse" };
+                let body = json!({
+                    "scope": name, "resource": value(&rest, "of").unwrap(), "limit": limit, "total": total,
+                    "enforce": enforce, "token_lifetime": seconds(&rest, "lifetime"),
+                });
+                self.put("scopes", name, body).await;
+            }
+            "client" => self.register(name, &rest).await,
+            verb => {
+                let path = format!("/admin/v1/clients/{name}/{verb}");
+                self.mint.admin(Method::POST, &path, None).await.assert_status(200);
+            }
+        }
+        self.skip_entries().await;
+    }
+
+    async fn put(&self, kind: &str, name: &str, body: Value) {
+        let path = format!("/admin/v1/{kind}/{}", segment(name));
+        self.mint.admin(Method::PUT, &path, Some(body)).await.assert_status(201);
+    }
+
+    async fn register(&mut self, id: &str, rest: &[&str]) {
+        let by_post = rest.contains(&"post");
+        let method = if by_post { "client_secret_post" } else { "client_secret_basic" };
+        let mut members = json!({
+            "scope": value(rest, "scope").unwrap(),
+            "default_scope": value(rest, "default"),
+            "token_endpoint_auth_method": method,
+            "access_token_lifetime": seconds(rest, "lifetime"),
+        });
+        for (option, member) in [("claim", "claims"), ("limit", "limits")] {
+            let pairs = rest.windows(2).filter(|pair| pair[0] == option);
+            for (name, text) in pairs.map(|pair| pair[1].split_once('=').unwrap()) {
+                members[member][name] = match option {
+                    "limit" => json!(Quota::parse(text).unwrap()),
+                    _ => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+                };
+            }
+        }
+        let client = self.mint.client(id, members).await;
+        assert_is_secret(&client.secret);
+        self.actors.insert(id.to_owned(), Actor { client, by_post });
+    }
+}
+
+/// Prefix, 256 bits, and a checksum that fits them.
+pub(super) fn assert_is_secret(secret: &str) {
+    let (body, checksum) = secret.split_at(47);
+    assert!(body.starts_with("mms_"), "a secret without its prefix");
+    assert_eq!(checksum, &base64url(Digest::of(&[body.as_bytes()]).as_bytes())[..6], "a wrong checksum");
+}
+
+/// What follows the word `option`.
+fn value<'a>(rest: &[&'a str], option: &str) -> Option<&'a str> {
+    rest.windows(2).find(|pair| pair[0] == option).map(|pair| pair[1])
+}
+
+fn seconds(rest: &[&str], option: &str) -> Option<u64> {
+    value(rest, option).map(|span| parse_span(span).unwrap().as_secs())
+}

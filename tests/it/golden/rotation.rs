@@ -1,0 +1,166 @@
+//! Tables over the life of the keys: the timeline, and whether verifiers with old keys take the tokens.
+
+use std::time::Duration;
+
+use mintmark::digest::Digest;
+use mintmark::jose::verify::{Expected, Invalid, verify_access_token};
+use mintmark::jose::{Algorithm, JwkSet, PublicJwk};
+use mintmark::keys::{KeyFacts, KeyRing, KeyState, schedule};
+use mintmark::time::{Timestamp, parse_span};
+
+use super::play::Player;
+use super::render;
+use crate::harness::START;
+
+/// A token and when it was issued.
+struct Issued {
+    at: Timestamp,
+    token: String,
+}
+
+impl Player<'_> {
+    /// `timeline SPAN`: every transition from the start to then, by the service itself.
+    pub(super) async fn tell_timeline(&mut self, span: Duration) {
+        self.pass_until(START.plus(span)).await;
+        let headings = ["time", "", "key", "from -> to", "reason", "signs", "JWKS", "Cache-Control"];
+        let mut rows = vec![headings.map(str::to_owned).to_vec()];
+        rows.extend(self.keys.rows.iter().cloned());
+        self.say(&format!(
+            "\nThe transitions of {}, one a row:\n\n{}",
+            render::span(span),
+            render::table(&rows)
+        ));
+        self.say(&format!("The keys:\n\n{}", self.keys.legend().trim_end()));
+    }
+
+    /// `simulate SPAN`: the schedule alone, without service and store, where the transitions are too many to show.
+    pub(super) fn simulate(&mut self, span: Duration) {
+        let settings = self.mint.settings();
+        let quantities = settings.keys.quantities(settings.tokens.max_lifetime);
+        let algorithms = &settings.keys.algorithms;
+        let end = START.plus(span);
+        let (mut ring, mut now) = (KeyRing::default(), START);
+        let (mut steps, mut most, mut made) = (0_u32, 0, 0_u64);
+        let mut lives = Vec::new();
+        while let Some(plan) = schedule::next(&ring, algorithms, &quantities).filter(|plan| plan.due <= end) {
+            now = now.max(plan.due);
+            let fresh = plan.needs_new().into_iter().map(|algorithm| {
+                made += 1;
+                KeyFacts::staged(stand_in(algorithm, made), now)
+            });
+            ring = plan.apply(&ring, fresh.collect(), now).unwrap();
+            steps += 1;
+            most = most.max(ring.served().count());
+            // Removed keys stay in a real ring for ever; here they would only slow the simulation down.
+            lives.extend(ring.keys.extract_if(.., |key| key.state == KeyState::Removed));
+        }
+        let spread = |measure: &dyn Fn(&KeyFacts) -> Option<Duration>| {
+            // The first keys signed at once.
+            let spans: Vec<_> = lives.iter().skip(algorithms.len()).filter_map(measure).collect();
+            let (least, greatest) = (spans.iter().min().unwrap(), spans.iter().max().unwrap());
+            if least == greatest {
+                render::span(*least)
+            } else {
+                format!("{} to {}", render::span(*least), render::span(*greatest))
+            }
+        };
+        let ahead = spread(&|key| Some(key.activated_at?.since(key.published_at?)));
+        let active = spread(&|key| Some(key.passive_at?.since(key.activated_at?)));
+        let rests = spread(&|key| Some(key.removed_at?.since(key.passive_at?)));
+        self.say(&format!("\nThe schedule alone (keys::schedule, no service) over {}:", render::span(span)));
+        self.say(&format!("  {steps} steps, {made} keys made, {} of them removed again", lives.len()));
+        self.say(&format!("  each was published {ahead} ahead, signed for {active}, rested for {rests}"));
+        self.say(&format!("  at most {most} keys in the JWKS"));
+    }
+
+    /// `caches AGE... every SPAN for SPAN as CLIENT`: tokens at each step, and verifiers whose JWKS is so old.
+    pub(super) async fn tell_caches(&mut self, words: &[&str]) {
+        let after = |word: &str| words[words.iter().position(|found| *found == word).unwrap() + 1];
+        let ages: Vec<_> = words.iter().map_while(|word| parse_span(word).ok()).collect();
+        let (step, span) = (parse_span(after("every")).unwrap(), parse_span(after("for")).unwrap());
+        let client = self.actors[after("as")].client.clone();
+        let end = self.now().plus(span);
+        self.say_time();
+        let mut tokens = Vec::new();
+        loop {
+            let answer = self.mint.token(&client, "").await;
+            tokens.push(Issued { at: self.now(), token: answer.access_token().unwrap() });
+            if self.now() >= end {
+                break;
+            }
+            self.pass_until(self.now().plus(step)).await;
+        }
+        // The last ones live on; what the JWKS is until they die must be known.
+        self.pass_until(end.plus(self.mint.settings().tokens.max_lifetime)).await;
+        let mut headings = ["issued from", "to", "tokens", "signed by"].map(str::to_owned).to_vec();
+        headings.extend(ages.iter().map(|age| format!("JWKS {} old", render::span(*age))));
+        let mut runs: Vec<(Vec<String>, Timestamp, Timestamp, usize)> = Vec::new();
+        for issued in &tokens {
+            let mut verdicts = vec![self.keys.name(&kid_of(&issued.token))];
+            verdicts.extend(ages.iter().map(|age| self.judge(issued, *age)));
+            match runs.last_mut() {
+                Some((same, _, to, count)) if *same == verdicts => (*to, *count) = (issued.at, *count + 1),
+                _ => runs.push((verdicts, issued.at, issued.at, 1)),
+            }
+        }
+        let mut rows = vec![headings];
+        for (verdicts, from, to, count) in runs {
+            let mut row = vec![render::offset(from), render::offset(to), count.to_string()];
+            row.extend(verdicts);
+            rows.push(row);
+        }
+        self.say(&format!(
+            "\nA token every {} for {}. Each is shown to verifiers that fetched the JWKS so long before, at once and\nin the last second of its life; tokens in a row with the same fate share a line.\n\n{}",
+            render::span(step),
+            render::span(span),
+            render::table(&rows).trim_end()
+        ));
+        self.skip_entries().await;
+    }
+
+    fn judge(&self, issued: &Issued, age: Duration) -> String {
+        let settings = self.mint.settings();
+        let dies = exp_of(&issued.token).minus(Duration::from_secs(1));
+        let verdict = |now: Timestamp| {
+            let Some(jwks) = self.jwks_at(now.minus(age)) else { return Err(Invalid::UnknownKey) };
+            let expected = Expected {
+                issuer: settings.issuer.as_str(),
+                audience: None,
+                now,
+                leeway: settings.keys.leeway,
+                max_lifetime: settings.tokens.max_lifetime,
+            };
+            verify_access_token(&issued.token, &jwks, &expected).map(drop)
+        };
+        match (verdict(issued.at), verdict(dies)) {
+            (Ok(()), Ok(())) => "accepted".to_owned(),
+            (Err(why), Err(_)) => format!("refused: {why}"),
+            (Err(why), Ok(())) => format!("refused at first: {why}"),
+            (Ok(()), Err(why)) => format!("refused at last: {why}"),
+        }
+    }
+
+    fn jwks_at(&self, at: Timestamp) -> Option<JwkSet> {
+        let served = self.keys.served.iter().rev().find(|(since, _)| *since <= at)?;
+        Some(JwkSet::parse(&served.1).unwrap())
+    }
+}
+
+fn kid_of(token: &str) -> String {
+    let decoded = mintmark::jose::verify::decode_unverified(token).unwrap();
+    decoded.header["kid"].as_str().unwrap().to_owned()
+}
+
+fn exp_of(token: &str) -> Timestamp {
+    let decoded = mintmark::jose::verify::decode_unverified(token).unwrap();
+    Timestamp::from_seconds(decoded.claims["exp"].as_u64().unwrap())
+}
+
+/// A public key that nobody signs with: the schedule looks at names and dates only.
+fn stand_in(algorithm: Algorithm, number: u64) -> PublicJwk {
+    let bytes = |part: &[u8]| Digest::of(&[part, &number.to_be_bytes()]).0;
+    match algorithm {
+        Algorithm::Es256 => PublicJwk::P256 { x: bytes(b"x"), y: bytes(b"y") },
+        Algorithm::EdDsa => PublicJwk::Ed25519 { x: bytes(b"x") },
+    }
+}
