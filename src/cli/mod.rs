@@ -13,6 +13,7 @@ pub mod globals;
 mod health;
 mod key;
 pub mod output;
+mod process;
 mod resource;
 mod scope;
 pub mod server;
@@ -29,6 +30,7 @@ use serde_json::json;
 
 pub use failure::{Exit, Failure};
 pub use globals::Globals;
+pub use process::run_process;
 pub use session::{Session, Terminal};
 
 use crate::ambient::Clock;

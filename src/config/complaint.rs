@@ -55,3 +55,19 @@ pub(super) fn shown(path: &Path) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+@:,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.into_owned() } else { format!("{text:?}") }
 }
+
+/// Why a value was refused and what would do; the option's path is not known here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {fix}")]
+pub struct Wrong {
+    /// What is wrong with the value.
+    pub problem: String,
+    /// What would do.
+    pub fix: String,
+}
+
+impl Wrong {
+    pub(super) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { problem: problem.into(), fix: fix.into() }
+    }
+}

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::values::Wrong;
+use super::complaint::Wrong;
 
 /// `https://host[:port]`, or `http://` on loopback; byte-identical to the configured text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::complaint::Wrong;
 use super::complaint::{Complaint, shown};
 use super::issuer::Issuer;
 use super::options::{self, Declared, Fallback};
-use super::values::{StoreUrl, Wrong};
+use super::values::StoreUrl;
 use super::{Admin, Audit, Given, KeySettings, Limits, Place, Public, Settings, Tokens};
 use super::{bounds, environment, file};
 use crate::time::span_text;

@@ -20,12 +20,12 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use complaint::Complaint;
+pub use complaint::{Complaint, Wrong};
 pub use issuer::Issuer;
 pub use kek::{Kek, KekError, create_kek, read_kek};
 pub use network::Network;
 pub use options::reference;
-pub use values::{NodeName, Rate, StoreUrl, Wrong};
+pub use values::{NodeName, Rate, StoreUrl};
 
 use crate::jose::Algorithm;
 use crate::keys::schedule::Quantities;

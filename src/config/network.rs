@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::values::Wrong;
+use super::complaint::Wrong;
 
 /// All addresses that share the first `prefix` bits with `address`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,9 +9,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::complaint::Wrong;
 use super::issuer::Issuer;
 use super::network::Network;
-use super::values::{self, NodeName, Rate, StoreUrl, Wrong};
+use super::values::{self, NodeName, Rate, StoreUrl};
 use crate::jose::Algorithm;
 
 /// The TOML type of an option. Every option also has a text form, which the environment uses.

@@ -9,25 +9,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::complaint::Wrong;
 use super::network::Network;
 use crate::jose::Algorithm;
 use crate::time::{parse_span, span_text};
-
-/// Why a value was refused and what would do; the option's path is not known here.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}; {fix}")]
-pub struct Wrong {
-    /// What is wrong with the value.
-    pub problem: String,
-    /// What would do.
-    pub fix: String,
-}
-
-impl Wrong {
-    pub(super) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { problem: problem.into(), fix: fix.into() }
-    }
-}
 
 /// The name of a node: 1 to 64 of `A-Z a-z 0-9 . _ -`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,6 +8,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
+use super::number::signed;
 use super::{policy_rows, ring_rows};
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
@@ -236,14 +237,4 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
             Ok(())
         }
     }
-}
-
-/// SQLite's integers are signed; sizes and microseconds never reach the sign bit.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// The inverse of [`signed`].
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
 }

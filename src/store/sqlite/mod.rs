@@ -7,6 +7,7 @@
 
 mod append;
 mod fault;
+mod number;
 mod policy_rows;
 mod read;
 mod ring_rows;

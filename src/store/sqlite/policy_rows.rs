@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteQueryResult, SqliteRow};
 
-use super::append::{signed, unsigned};
+use super::number::{signed, unsigned};
 use crate::policy::{Client, Policy, RegisteredClient, Resource, ScopeRule, SecretHash};
 use crate::store::{Change, StoreFault};
 use crate::time::Timestamp;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::append::{signed, unsigned};
+use super::number::{signed, unsigned};
 use crate::audit::tree::TreeHead;
 use crate::digest::Digest;
 use crate::store::{StoredEntry, StoredLog};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
-use super::append::{signed, unsigned};
+use super::number::{signed, unsigned};
 use crate::jose::{Algorithm, Kid, PublicJwk};
 use crate::keys::{KeyFacts, KeyRing, KeyState};
 use crate::store::{StoreFault, StoredRing};

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteStore;
-use super::append::unsigned;
+use super::number::unsigned;
 use crate::store::StoreFault;
 
 /// A page and its header in the WAL.
