@@ -1,6 +1,6 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
-//! `recorder` writes it, `denials` notes refusals, `open` and `publisher` begin
+//! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and `publisher` begin
 //! a run and sign checkpoints, `served` and `search` read it. All other rooms
 //! below are pure: canonical bytes, hashes, tiles, signed
 //! checkpoints, receipts, exports and their verification. They ask for no
@@ -32,6 +32,8 @@ pub mod verify;
 pub mod recorder;
 
 pub mod denials;
+
+pub mod log_key;
 
 pub mod open;
 
