@@ -32,6 +32,9 @@ pub use values::{NodeName, Rate, StoreUrl};
 use crate::jose::Algorithm;
 use crate::keys::schedule::Quantities;
 
+/// No configuration lets a token live longer: the most that `tokens.max_lifetime` can be.
+pub const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+
 /// Everything that can be configured, checked. Paths are relative to the working directory or absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -32,6 +32,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::recorder",
             "audit::search",
             "audit::served",
+            "audit::unexpired",
             "telemetry",
         ],
     ),
