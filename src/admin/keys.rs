@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::log::LONGEST_LIFE;
 use super::{Actor, Admin, Refusal};
 use crate::audit::unexpired::{Unexpired, unexpired};
 use crate::config::read_kek;
@@ -73,7 +74,7 @@ impl Admin {
         } else {
             rotator.revoke(kid, &revoke.reason, since, &actor.name).await?
         };
-        let tokens = unexpired(&*self.parts.store, kid, now).await?;
+        let tokens = unexpired(&*self.parts.store, kid, now.minus(LONGEST_LIFE), now).await?;
         Ok((revocation, tokens))
     }
 

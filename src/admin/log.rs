@@ -1,6 +1,7 @@
 //! Reading the log. Whoever reads it is recorded, once per question.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,11 +11,15 @@ use crate::audit::event::EventType;
 use crate::audit::export::{Entry, Header};
 use crate::audit::leaf::Record;
 use crate::audit::search::{self, Page, Query};
+use crate::config::LONGEST_LIFETIME;
 use crate::policy::Violation;
 use crate::store::{StoreFault, StoredEntry};
 
 /// Entries of one read of an export.
 const PAGE: u64 = 1_000;
+/// Before so long nothing was recorded that can live still. The bound is what any configuration allows and an hour
+/// more, not the lifetimes in force: those may have been lowered since, which shortens no token's life.
+pub(super) const LONGEST_LIFE: Duration = LONGEST_LIFETIME.saturating_add(Duration::from_hours(1));
 
 #[derive(Serialize)]
 struct ReadBody<'a> {
@@ -25,6 +30,14 @@ struct ReadBody<'a> {
 }
 
 impl Admin {
+    /// The question narrowed to tokens that live still, by our clock; without a time to begin with, it begins where
+    /// the oldest of them can be.
+    pub fn unexpired(&self, query: Query) -> Query {
+        let now = self.parts.clock.now();
+        let from = query.from.unwrap_or(now.minus(LONGEST_LIFE));
+        Query { from: Some(from), unexpired_at: Some(now), ..query }
+    }
+
     /// Searches the log. The first page (`before` absent) records the question.
     pub async fn search_log(
         &self,
@@ -104,6 +117,7 @@ fn told(query: &Query) -> String {
         ("event", query.event.map(|event| event.as_str().to_owned())),
         ("from", query.from.map(|from| from.to_string())),
         ("to", query.to.map(|to| to.to_string())),
+        ("unexpired_at", query.unexpired_at.map(|at| at.to_string())),
     ];
     let given = members.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     given.collect::<Vec<_>>().join(" ")

@@ -1,7 +1,8 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
-//! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and `publisher` begin
-//! a run and sign checkpoints, `served` and `search` read it. All other rooms
+//! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and
+//! `publisher` begin a run and sign checkpoints, `served`, `search` and
+//! `unexpired` read it. All other rooms
 //! below are pure: canonical bytes, hashes, tiles, signed
 //! checkpoints, receipts, exports and their verification. They ask for no
 //! time, no randomness and no store, so an auditor's program and the server
@@ -42,6 +43,8 @@ pub mod publisher;
 pub mod served;
 
 pub mod search;
+
+pub mod unexpired;
 
 /// Reads a canonical decimal: ASCII digits, no sign, no leading zero but `0` itself, at most 2^64 - 1.
 pub(crate) fn decimal(text: &str) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Looking things up in the log: newest first, page by page, on reader connections only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -14,6 +15,10 @@ use crate::time::Timestamp;
 const CHUNK: u64 = 1_000;
 /// Entries looked at for one page; a page may end early and go on with its cursor.
 const LOOKED_AT: u64 = 50_000;
+/// How far before the time that a walk looks for it goes on. The log is in the order of writing, and the clock that
+/// writes its times may step back: what lies beyond an older entry can be newer. An hour is the step of a clock that
+/// was set to summer time instead of UTC; a greater one is recorded as `clock.skew`.
+const STEP_BACK: Duration = Duration::from_hours(1);
 
 /// What is looked for; every given member must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct Query {
     pub from: Option<Timestamp>,
     /// Not after this time.
     pub to: Option<Timestamp>,
+    /// The leaf's `exp` is after this time.
+    pub unexpired_at: Option<Timestamp>,
 }
 
 /// One page of what was found.
@@ -43,7 +50,13 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// Finds up to `limit` entries before `before` (or from the newest on).
+/// Where a walk back to `oldest` ends: at a chunk whose entries are all before this time.
+pub(super) fn beyond(oldest: Timestamp) -> Timestamp {
+    oldest.minus(STEP_BACK)
+}
+
+/// Finds up to `limit` entries before `before` (or from the newest on). Entries from long before the query's
+/// `from` are not read.
 pub async fn search(
     store: &Arc<dyn Store>,
     query: &Query,
@@ -58,24 +71,29 @@ pub async fn search(
             Some(index) => store.entries(index..index + 1).await?,
             None => Vec::new(),
         };
-        return Ok(Page {
-            entries: entries.into_iter().filter(|entry| fits(query, entry)).collect(),
-            next: None,
-        });
+        let entries = entries.into_iter().filter(|entry| fits(query, entry, leaf_of(entry).as_ref()));
+        return Ok(Page { entries: entries.collect(), next: None });
     }
     let mut found = Vec::new();
     let stop = end.saturating_sub(LOOKED_AT);
     while end > stop {
         let start = end.saturating_sub(CHUNK).max(stop);
-        let chunk = store.entries(start..end).await?;
-        for entry in chunk.into_iter().rev() {
+        let mut newest = None;
+        for entry in store.entries(start..end).await?.into_iter().rev() {
             end = entry.index;
-            if fits(query, &entry) {
+            let leaf = leaf_of(&entry);
+            newest = newest.max(leaf.as_ref().map(|leaf| leaf.ts));
+            if fits(query, &entry, leaf.as_ref()) {
                 found.push(entry);
                 if found.len() == limit {
                     return Ok(Page { entries: found, next: (end > 0).then_some(end) });
                 }
             }
+        }
+        if let (Some(from), Some(newest)) = (query.from, newest)
+            && newest < beyond(from)
+        {
+            return Ok(Page { entries: found, next: None });
         }
         // Also where entries are missing, which only a damaged log has.
         end = start;
@@ -83,12 +101,17 @@ pub async fn search(
     Ok(Page { entries: found, next: (end > 0).then_some(end) })
 }
 
-fn fits(query: &Query, entry: &StoredEntry) -> bool {
-    let Ok(leaf) = Leaf::parse(&entry.leaf) else { return *query == Query::default() };
+fn leaf_of(entry: &StoredEntry) -> Option<Leaf> {
+    Leaf::parse(&entry.leaf).ok()
+}
+
+fn fits(query: &Query, entry: &StoredEntry, leaf: Option<&Leaf>) -> bool {
+    let Some(leaf) = leaf else { return *query == Query::default() };
     let in_leaf = query.kid.is_none_or(|kid| leaf.kid == Some(kid))
         && query.event.is_none_or(|event| leaf.event == event)
         && query.from.is_none_or(|from| leaf.ts >= from)
-        && query.to.is_none_or(|to| leaf.ts <= to);
+        && query.to.is_none_or(|to| leaf.ts <= to)
+        && query.unexpired_at.is_none_or(|at| leaf.exp.is_some_and(|exp| Timestamp::from_seconds(exp) > at));
     if !in_leaf || (query.client_id.is_none() && query.scope.is_none()) {
         return in_leaf;
     }

@@ -19,11 +19,9 @@ use super::failure::{Exit, Failure};
 use super::session::Session;
 use super::values;
 use super::wire::{self, Address};
+use crate::config::LONGEST_LIFETIME;
 use crate::jose::JwkSet;
 use crate::jose::verify::{Decoded, Expected, decode_unverified, verify_access_token};
-
-/// No configuration grants more, so a longer lifetime is not Mintmark's.
-const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
@@ -138,6 +136,7 @@ async fn verify(asked: &Verify, session: &mut Session<'_, '_>) -> Result<Exit, F
         audience: Some(&asked.audience),
         now: session.clock.now(),
         leeway: Duration::from_secs(asked.leeway),
+        // A token that lives longer is not Mintmark's.
         max_lifetime: LONGEST_LIFETIME,
     };
     let invalid = verify_access_token(token, &keys, &expected).err();

@@ -1,22 +1,22 @@
-//! The KEK file: the key that seals all private keys, and who may see it.
+//! The KEK file: the key that seals all private keys.
 //!
 //! Reads and makes the file and nothing else; never prints, never keeps a copy
-//! that is not erased, never waits (a FIFO is refused, not opened for reading).
-//! There is no default key: no file, no start. The rules stand at [`read_kek`].
+//! that is not erased. There is no default key: no file, no start. Who may see
+//! the file is told at [`read_secret_file`], what it holds at [`read_kek`].
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use zeroize::Zeroizing;
 
 use super::complaint::{Complaint, shown};
+use super::secret_file::{SecretFileError, read_secret_file};
 
 /// 32 bytes in standard base64 with padding.
 const TEXT_LENGTH: usize = 44;
@@ -47,18 +47,8 @@ impl fmt::Debug for Kek {
 #[derive(Debug, thiserror::Error)]
 #[error("{}; {}", self.problem(), self.fix())]
 pub enum KekError {
-    /// There is none.
-    Missing(PathBuf),
-    /// Reading or writing failed.
-    Io(PathBuf, #[source] io::Error),
-    /// A FIFO, a directory, a socket, a device.
-    NotAFile(PathBuf),
-    /// It belongs to another user than the process or root: this one.
-    Owner(PathBuf, u32),
-    /// Others may read or change it: this mode, this owner.
-    Mode(PathBuf, u32, u32),
-    /// Anyone may replace it: its directory.
-    OpenFolder(PathBuf),
+    /// No secret may lie there, or it cannot be used.
+    File(#[source] SecretFileError),
     /// Not 44 characters, with an optional line feed: this many bytes.
     Length(PathBuf, u64),
     /// Not base64 of 32 bytes.
@@ -70,63 +60,40 @@ pub enum KekError {
 }
 
 impl KekError {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Missing(path)
-            | Self::Io(path, _)
-            | Self::NotAFile(path)
-            | Self::Owner(path, _)
-            | Self::Mode(path, ..)
-            | Self::OpenFolder(path)
-            | Self::Length(path, _)
-            | Self::NotBase64(path)
-            | Self::Placeholder(path)
-            | Self::Exists(path) => path,
-        }
-    }
-
     /// What is wrong.
     pub fn problem(&self) -> String {
-        let path = shown(self.path());
         match self {
-            Self::Missing(_) => format!("{path} does not exist"),
-            Self::Io(_, error) => format!("{path} cannot be used: {error}"),
-            Self::NotAFile(_) => format!("{path} is not a regular file"),
-            Self::Owner(_, owner) => {
-                format!("{path} belongs to user {owner}, not to root or the user of this process")
-            }
-            Self::Mode(_, mode, _) => format!("{path} has mode {mode:04o}, which lets others at it"),
-            Self::OpenFolder(_) => format!("its folder {path} is writable by everyone"),
-            Self::Length(_, length) => {
-                format!("{path} has {length} bytes, not 44 characters of base64 and an optional line feed")
-            }
-            Self::NotBase64(_) => format!("{path} does not hold 32 bytes in standard base64"),
-            Self::Placeholder(_) => format!("{path} holds 32 zeros, not a random key"),
-            Self::Exists(_) => format!("{path} exists already"),
+            Self::File(error) => error.problem(),
+            Self::Length(path, length) => format!(
+                "{} has {length} bytes, not 44 characters of base64 and an optional line feed",
+                shown(path)
+            ),
+            Self::NotBase64(path) => format!("{} does not hold 32 bytes in standard base64", shown(path)),
+            Self::Placeholder(path) => format!("{} holds 32 zeros, not a random key", shown(path)),
+            Self::Exists(path) => format!("{} exists already", shown(path)),
         }
     }
 
     /// What would do.
     pub fn fix(&self) -> String {
-        let path = shown(self.path());
         match self {
-            Self::Missing(_) => format!(
-                "`mintmark init` makes one, or: (umask 077; head -c 32 /dev/urandom | base64 >{path})"
-            ),
-            Self::Io(..) => "let the user of this process use it".to_owned(),
-            Self::NotAFile(_) => "name the file that holds the key".to_owned(),
-            Self::Owner(..) => format!("chown {} {path}", process_user()),
-            Self::Mode(_, _, owner) if *owner != process_user() => format!("chmod 440 {path}"),
-            Self::Mode(..) => format!("chmod 600 {path}"),
-            Self::OpenFolder(_) => format!("chmod o-w {path}"),
+            Self::File(SecretFileError::Missing(path)) => {
+                format!("`mintmark init` makes one, or: {}", makes(path))
+            }
+            Self::File(error) => error.fix(),
             Self::Length(..) | Self::NotBase64(_) => {
                 "restore the key that sealed the private keys; for a new store: head -c 32 /dev/urandom | base64"
                     .to_owned()
             }
-            Self::Placeholder(_) => format!("(umask 077; head -c 32 /dev/urandom | base64 >{path})"),
+            Self::Placeholder(path) => makes(path),
             Self::Exists(_) => "keep it: what it sealed cannot be opened without it".to_owned(),
         }
     }
+}
+
+/// The command that makes a KEK.
+fn makes(path: &Path) -> String {
+    format!("(umask 077; head -c 32 /dev/urandom | base64 >{})", shown(path))
 }
 
 impl From<KekError> for Complaint {
@@ -135,60 +102,20 @@ impl From<KekError> for Complaint {
     }
 }
 
-/// Reads the KEK. The file, after symbolic links: regular; owned by the process' user or root; nothing
-/// for others, no group write, group read only if root owns it; in a directory that others cannot write
-/// to; 44 characters of standard base64, an optional line feed, and nothing else.
+/// Reads the KEK: 44 characters of standard base64, an optional line feed, and nothing else, in a file that
+/// [`read_secret_file`] takes.
 pub fn read_kek(path: &Path) -> Result<Kek, KekError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => KekError::Missing(path.to_owned()),
-        _ => KekError::Io(path.to_owned(), error),
-    };
-    let target = path.canonicalize().map_err(failed)?;
-    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
-        return Err(KekError::NotAFile(path.to_owned()));
-    };
-    // The checked folder is the one that the file is opened in, and the file checked is the one read.
-    let directory = open(CWD, folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
-    let folder_mode = rustix::fs::fstat(&directory).map_err(|error| failed(error.into()))?.st_mode;
-    if Mode::from_raw_mode(folder_mode).contains(Mode::WOTH) {
-        return Err(KekError::OpenFolder(folder.to_owned()));
+    match read_secret_file(path, TEXT_LENGTH + 1) {
+        Ok(text) => decode(path, &text),
+        Err(SecretFileError::TooLong(path, length, _)) => Err(KekError::Length(path, length)),
+        Err(other) => Err(KekError::File(other)),
     }
-    // Without NONBLOCK, opening a FIFO waits for its writer. A socket cannot be opened at all.
-    let file = match open(&directory, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
-            return Err(KekError::NotAFile(path.to_owned()));
-        }
-        opened => opened.map_err(failed)?,
-    };
-    let status = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
-    if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-        return Err(KekError::NotAFile(path.to_owned()));
-    }
-    check_access(path, status.st_uid, status.st_mode, process_user())?;
-    let length = u64::try_from(status.st_size).unwrap_or(u64::MAX);
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * TEXT_LENGTH));
-    File::from(file).take(TEXT_LENGTH as u64 + 2).read_to_end(&mut text).map_err(failed)?;
-    decode(path, &text, length)
 }
 
-/// The rules of owner and mode, for a process of user `process`.
-fn check_access(path: &Path, owner: u32, mode: u32, process: u32) -> Result<(), KekError> {
-    if owner != 0 && owner != process {
-        return Err(KekError::Owner(path.to_owned(), owner));
-    }
-    let permissions = mode & 0o7777;
-    let forbidden = if owner == 0 { 0o037 } else { 0o077 };
-    if permissions & forbidden != 0 {
-        return Err(KekError::Mode(path.to_owned(), permissions, owner));
-    }
-    Ok(())
-}
-
-/// Reads the text of a file that has `length` bytes.
-fn decode(path: &Path, text: &[u8], length: u64) -> Result<Kek, KekError> {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
+fn decode(path: &Path, whole: &[u8]) -> Result<Kek, KekError> {
+    let text = whole.strip_suffix(b"\n").unwrap_or(whole);
     if text.len() != TEXT_LENGTH {
-        return Err(KekError::Length(path.to_owned(), length));
+        return Err(KekError::Length(path.to_owned(), whole.len() as u64));
     }
     let bytes =
         STANDARD.decode(text).map(Zeroizing::new).map_err(|_| KekError::NotBase64(path.to_owned()))?;
@@ -208,7 +135,7 @@ fn decode(path: &Path, text: &[u8], length: u64) -> Result<Kek, KekError> {
 pub fn create_kek(path: &Path, bytes: &[u8; 32]) -> Result<(), KekError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => KekError::Exists(path.to_owned()),
-        _ => KekError::Io(path.to_owned(), error),
+        _ => KekError::File(SecretFileError::Io(path.to_owned(), error)),
     };
     let folder = or_here(path.parent());
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
@@ -228,11 +155,6 @@ pub fn create_kek(path: &Path, bytes: &[u8; 32]) -> Result<(), KekError> {
         .map_err(failed)
 }
 
-fn open(directory: impl std::os::fd::AsFd, path: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(directory, path.as_ref(), flags, Mode::empty())?)
-}
-
 /// `Path::parent` is empty for a bare name, which lies in the working directory.
 fn or_here(folder: Option<&Path>) -> &Path {
     folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -240,10 +162,6 @@ fn or_here(folder: Option<&Path>) -> &Path {
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-fn process_user() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]

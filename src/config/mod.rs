@@ -1,8 +1,8 @@
 //! Configuration: TOML and environment → [`Settings`], or every complaint at once.
 //!
-//! Pure over its inputs but for `kek`, which reads and makes the KEK file. It
-//! never starts with a value that it does not understand, and has no default
-//! for a secret.
+//! Pure over its inputs but for `kek` and `secret_file`, which read and make
+//! the KEK file and read others like it. It never starts with a value that it
+//! does not understand, and has no default for a secret.
 
 pub mod bounds;
 mod complaint;
@@ -13,6 +13,7 @@ pub mod kek;
 mod load;
 mod network;
 mod options;
+pub mod secret_file;
 mod values;
 
 use std::net::SocketAddr;
@@ -25,10 +26,14 @@ pub use issuer::Issuer;
 pub use kek::{Kek, KekError, create_kek, read_kek};
 pub use network::Network;
 pub use options::reference;
+pub use secret_file::{SecretFileError, read_secret_file};
 pub use values::{NodeName, Rate, StoreUrl};
 
 use crate::jose::Algorithm;
 use crate::keys::schedule::Quantities;
+
+/// No configuration lets a token live longer: the most that `tokens.max_lifetime` can be.
+pub const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Everything that can be configured, checked. Paths are relative to the working directory or absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::LONGEST_LIFETIME;
 use super::complaint::Wrong;
 use super::issuer::Issuer;
 use super::network::Network;
@@ -160,7 +161,7 @@ options! {
         |text| values::whole_seconds(text, SECOND, DAY),
         "The lifetime of a token when neither resource, scope nor client sets one.";
     TOKENS_MAX_LIFETIME: Duration = "tokens.max_lifetime", Text, Fixed("1h"),
-        |text| values::whole_seconds(text, SECOND, DAY),
+        |text| values::whole_seconds(text, SECOND, LONGEST_LIFETIME),
         "The longest lifetime that anything may set.";
 
     AUDIT_ORIGIN: String = "audit.origin", Text, Derived("auth.example.com/log"), values::origin,

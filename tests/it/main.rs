@@ -29,6 +29,7 @@ mod log;
 mod recording;
 mod retention;
 mod starting;
+mod unexpired;
 
 // What a database driver must do.
 mod store_conformance;

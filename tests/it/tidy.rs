@@ -34,6 +34,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::recorder",
             "audit::search",
             "audit::served",
+            "audit::unexpired",
             "telemetry",
         ],
     ),

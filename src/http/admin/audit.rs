@@ -23,7 +23,7 @@ use crate::oauth::form::Form;
 use crate::store::StoredEntry;
 use crate::time::Timestamp;
 
-const FILTERS: [&str; 7] = ["client_id", "jti", "scope", "kid", "event", "from", "to"];
+const FILTERS: [&str; 8] = ["client_id", "jti", "scope", "kid", "event", "from", "to", "unexpired"];
 
 /// An entry as objects, for people; an export has the exact bytes.
 #[derive(Serialize)]
@@ -60,7 +60,8 @@ async fn search(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) 
         Err(refused) => return *refused,
     };
     let filters = match read_filters(&form) {
-        Ok(filters) => filters,
+        Ok((filters, true)) => side.admin.unexpired(filters),
+        Ok((filters, false)) => filters,
         Err(detail) => return error::malformed(Malformed::Query, detail, &caller.0.request_id),
     };
     let before = paging.after.as_deref().map(str::parse::<u64>);
@@ -91,7 +92,8 @@ fn path_of(form: &Form) -> String {
     path
 }
 
-fn read_filters(form: &Form) -> Result<Query, &'static str> {
+/// The question, and whether it is about unexpired tokens only.
+fn read_filters(form: &Form) -> Result<(Query, bool), &'static str> {
     fn read<T>(
         form: &Form,
         name: &str,
@@ -102,7 +104,7 @@ fn read_filters(form: &Form) -> Result<Query, &'static str> {
     }
     let text = |name| form.value(name).map(str::to_owned);
     let seconds = |text: &str| text.parse().ok().map(Timestamp::from_seconds);
-    Ok(Query {
+    let query = Query {
         client_id: text("client_id"),
         jti: text("jti"),
         scope: text("scope"),
@@ -110,7 +112,11 @@ fn read_filters(form: &Form) -> Result<Query, &'static str> {
         event: read(form, "event", "no event has that name", EventType::parse)?,
         from: read(form, "from", "from is in Unix seconds", seconds)?,
         to: read(form, "to", "to is in Unix seconds", seconds)?,
-    })
+        unexpired_at: None,
+    };
+    let truth = |text: &str| text.parse::<bool>().ok();
+    let unexpired = read(form, "unexpired", "unexpired is true or false", truth)?;
+    Ok((query, unexpired.unwrap_or_default()))
 }
 
 async fn show(State(side): Shared, caller: Caller, Path(index): Path<String>) -> Response {

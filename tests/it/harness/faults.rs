@@ -1,4 +1,4 @@
-//! A store that fails when it is told to.
+//! A store that fails when it is told to, and remembers which entries were read.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -23,12 +23,18 @@ pub enum Fault {
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     faults: Mutex<Vec<Fault>>,
+    reads: Mutex<Vec<Range<u64>>>,
 }
 
 impl FaultyStore {
     /// A store like `inner`, without any fault so far.
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, faults: Mutex::default() })
+        Arc::new(Self { inner, faults: Mutex::default(), reads: Mutex::default() })
+    }
+
+    /// The entries that were read since the last question, as the ranges that were asked for.
+    pub fn reads(&self) -> Vec<Range<u64>> {
+        std::mem::take(&mut *self.reads.lock().unwrap())
     }
 
     /// One fault more.
@@ -66,10 +72,12 @@ impl Store for FaultyStore {
     }
 
     async fn entries(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreFault> {
+        self.reads.lock().unwrap().push(range.clone());
         self.inner.entries(range).await
     }
 
     async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreFault> {
+        self.reads.lock().unwrap().push(range.clone());
         self.inner.leaves(range).await
     }
 
