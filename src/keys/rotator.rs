@@ -8,6 +8,7 @@
 mod acts;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -71,9 +72,6 @@ pub enum RotationFault {
     /// Making a key broke off.
     #[error("a key could not be made")]
     Broken,
-    /// The clock is behind the ring, so no timer runs out for a long time.
-    #[error("the keys' times lie ahead of the clock, since {0}; correct the clock, or rotate by hand")]
-    Ahead(Timestamp),
 }
 
 /// What a rotator is made of.
@@ -102,6 +100,8 @@ pub struct Rotator {
     ring: ArcSwap<KeyRing>,
     document: ArcSwap<Document>,
     opened: Mutex<Opened>,
+    /// The time of the last act, in microseconds.
+    told: AtomicU64,
     /// One step at a time in this process; the store's compare-and-swap holds the others.
     stepping: tokio::sync::Mutex<Pace>,
 }
@@ -142,6 +142,7 @@ impl Rotator {
             ring: ArcSwap::default(),
             document: ArcSwap::from_pointee(document),
             opened: Mutex::default(),
+            told: AtomicU64::default(),
             stepping: tokio::sync::Mutex::new(pace),
         };
         rotator.catch_up(&mut *rotator.stepping.lock().await).await?;
@@ -183,10 +184,17 @@ impl Rotator {
             let Some(plan) = plan else { break };
             self.step(&mut pace, &plan, now, Told::BY_SCHEDULE).await?;
         }
-        match schedule::ahead(&self.ring(), &self.parts.quantities, now) {
-            Some(time) => Err(RotationFault::Ahead(time)),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// What is wrong although every step is made: the clock is so far behind the ring that no
+    /// timer runs out for a long time. Tokens are issued meanwhile.
+    pub fn complaint(&self) -> Option<String> {
+        let now = Timestamp::from_micros(self.told.load(Ordering::Acquire));
+        let until = schedule::ahead(&self.ring(), &self.parts.quantities, now)?;
+        Some(format!(
+            "the keys' times lie ahead of the clock, until {until}; correct the clock, or rotate each ring by hand"
+        ))
     }
 
     /// What comes before every act: the stored ring is in force, what is lost is repaired.
@@ -198,6 +206,7 @@ impl Rotator {
                 "the wall clock jumped; keys go by the monotonic clock until both agree"
             );
         }
+        self.told.store(reading.now.micros(), Ordering::Release);
         self.catch_up(pace).await?;
         for _ in 0..STEPS {
             let losses = self.losses(pace);

@@ -51,7 +51,12 @@ pub struct SeededEntropy {
 impl SeededEntropy {
     /// The stream of this seed, from its beginning.
     pub fn new(seed: &[u8]) -> Self {
-        Self { seed: seed.to_vec(), blocks: Mutex::new(0), next_key: AtomicUsize::new(0) }
+        Self::from_key(seed, 0)
+    }
+
+    /// The same with the P-256 keys from this one on, so that two streams never give the same key.
+    pub fn from_key(seed: &[u8], first: usize) -> Self {
+        Self { seed: seed.to_vec(), blocks: Mutex::new(0), next_key: AtomicUsize::new(first) }
     }
 }
 
