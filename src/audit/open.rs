@@ -18,7 +18,7 @@ use super::served::{holds, tile_bytes};
 use super::tile::{Edge, Tile, WIDTH};
 use super::tree::{Frontier, TreeHead, leaf_hash};
 use crate::ambient::{Entropy, EntropyFailed};
-use crate::jose::key_pair::GenerateFailed;
+use crate::jose::key_pair::{GenerateFailed, SignFailed};
 use crate::jose::{Algorithm, KeyPair, PublicJwk};
 use crate::keys::seal::{Label, OpenFailed, Purpose, SealFailed, Sealer};
 use crate::store::{Change, NewLog, Store, StoreFault, StoredLog, VERIFY_NEEDED};
@@ -96,12 +96,12 @@ impl LogKey {
     }
 
     /// The signed note of this head.
-    pub(super) fn sign(
-        &self,
-        head: TreeHead,
-    ) -> Result<(String, Checkpoint), crate::jose::key_pair::SignFailed> {
+    pub(super) fn sign(&self, head: TreeHead) -> Result<(String, Checkpoint), SignFailed> {
         let checkpoint = Checkpoint { origin: self.vkey.origin().clone(), size: head.size, root: head.root };
-        let note = checkpoint.sign(self.vkey.public(), |text| self.pair.sign(text))?;
+        let note = checkpoint.sign(self.vkey.public(), |text| {
+            // An Ed25519 signature is 64 bytes, whatever its message.
+            self.pair.sign(text)?.try_into().map_err(|_| SignFailed)
+        })?;
         Ok((note, checkpoint))
     }
 }

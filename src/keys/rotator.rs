@@ -17,7 +17,7 @@ use super::plan::{Plan, StalePlan};
 use super::schedule::{self, Quantities};
 use super::seal::{Label, OpenFailed, Purpose, SealFailed, Sealer};
 use super::signer::{Signer, Signing};
-use super::{ActiveKey, Change as KeyChange, KeyFacts, KeyRing, KeyState};
+use super::{ActiveKey, Change as KeyChange, KeyFacts, KeyRing, KeyState, in_process};
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
 use crate::audit::event::EventType;
@@ -211,12 +211,12 @@ impl Rotator {
         let mut sealed = Vec::new();
         let mut pairs = Vec::new();
         for algorithm in plan.needs_new() {
-            let (pair, pkcs8) = KeyPair::generate(algorithm, &*self.parts.entropy)?;
+            let (pair, pkcs8) = in_process::generate(algorithm, &self.parts.entropy).await?;
             let kid = pair.kid();
             let label = Label { purpose: Purpose::TokenKey, kid, algorithm };
             sealed.push((kid, self.parts.sealer.seal(&label, pkcs8.as_bytes(), &*self.parts.entropy)?));
             fresh.push(KeyFacts::staged(pair.public(), now));
-            pairs.push((kid, ActiveKey::new(pair)));
+            pairs.push((kid, self.parts.signer.hold(pair)));
         }
         let ring = plan.apply(&before, fresh, now)?;
         let records = records(&ring.changes_since(&before), plan.reason.as_str(), actor);
@@ -275,7 +275,7 @@ impl Rotator {
             if pair.kid() != key.kid {
                 return Err(RotationFault::Lost(key.kid));
             }
-            opened.insert(key.kid, ActiveKey::new(pair));
+            opened.insert(key.kid, self.parts.signer.hold(pair));
         }
         Ok(opened)
     }

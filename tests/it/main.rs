@@ -28,6 +28,7 @@ mod keys;
 mod log;
 mod recording;
 mod retention;
+mod signing;
 mod starting;
 
 // What a database driver must do.
