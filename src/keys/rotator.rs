@@ -25,13 +25,13 @@ use super::schedule::{self, Quantities};
 use super::seal::{OpenFailed, SealFailed, Sealer};
 use super::signer::{InForce, Signer, Signing};
 use super::steady::SteadyClock;
-use super::{ActiveKey, KeyFacts, KeyRing, KeyState};
+use super::{KeyFacts, KeyRing, KeyState, in_process};
 use crate::ambient::{Clock, Entropy};
 use crate::audit::log_key::LogKeyFault;
 use crate::audit::recorder::{RecordFault, Recorder};
-use crate::jose::key_pair::{GenerateFailed, Pkcs8};
-use crate::jose::{Algorithm, KeyPair, Kid};
-use crate::store::{Change, Store, StoreFault};
+use crate::jose::key_pair::GenerateFailed;
+use crate::jose::{Algorithm, KeyPair, Kid, Pkcs8};
+use crate::store::{Change, Store, StoreFault, StoredRing};
 use crate::time::Timestamp;
 
 /// More steps than this in one tick mean that the schedule does not come to rest.
@@ -69,9 +69,6 @@ pub enum RotationFault {
     /// The log's key could not be sealed anew.
     #[error(transparent)]
     LogKey(#[from] LogKeyFault),
-    /// Making a key broke off.
-    #[error("a key could not be made")]
-    Broken,
 }
 
 /// What a rotator is made of.
@@ -218,7 +215,9 @@ impl Rotator {
     }
 
     fn losses(&self, pace: &Pace) -> Losses {
-        Losses { keys: self.lock_opened().lost().clone(), rows: pace.unreadable.clone() }
+        let mut keys = self.parts.signer.quarantined();
+        keys.extend(self.lock_opened().lost());
+        Losses { keys, rows: pace.unreadable.clone() }
     }
 
     /// Makes the keys that the plan asks for, then the step.
@@ -231,10 +230,7 @@ impl Rotator {
     ) -> Result<(), RotationFault> {
         let mut fresh = Vec::new();
         for algorithm in plan.needs_new() {
-            let entropy = self.parts.entropy.clone();
-            // Off the reactor: an RSA key takes a large part of a second.
-            let made = tokio::task::spawn_blocking(move || KeyPair::generate(algorithm, &*entropy));
-            let (pair, pkcs8) = made.await.map_err(|_| RotationFault::Broken)??;
+            let (pair, pkcs8) = in_process::generate(algorithm, &self.parts.entropy).await?;
             fresh.push(self.seal(pace, pair, &pkcs8)?);
         }
         self.step_with(pace, plan, fresh, (now, told)).await
@@ -259,7 +255,7 @@ impl Rotator {
         for Fresh { pair, sealed } in fresh {
             staged.push(KeyFacts::staged(pair.public(), now));
             halves.push((pair.kid(), sealed));
-            handles.push(ActiveKey::new(pair));
+            handles.push(self.parts.signer.hold(pair));
         }
         let ring = plan.apply(&before, staged, now)?;
         let records = records::of_step(&before, &ring, plan, told);
@@ -306,9 +302,10 @@ impl Rotator {
         if ring.keys.is_empty() && ring.version > 0 {
             return Err(RotationFault::Unreadable);
         }
-        let opened = match (Opened::open(&ring, &stored, &pace.sealer), pace.candidate.take()) {
+        let opened = match (self.open_halves(&ring, &stored, &pace.sealer), pace.candidate.take()) {
             (Err(OtherKek(kid)), Some(candidate)) => {
-                let opened = Opened::open(&ring, &stored, &candidate).map_err(|_| sealed_elsewhere(kid))?;
+                let opened =
+                    self.open_halves(&ring, &stored, &candidate).map_err(|_| sealed_elsewhere(kid))?;
                 pace.sealer = candidate;
                 opened
             }
@@ -318,6 +315,10 @@ impl Rotator {
         *self.lock_opened() = opened;
         self.put_in_force(ring);
         Ok(())
+    }
+
+    fn open_halves(&self, ring: &KeyRing, stored: &StoredRing, sealer: &Sealer) -> Result<Opened, OtherKek> {
+        Opened::open(ring, stored, sealer, |pair| self.parts.signer.hold(pair))
     }
 
     /// Readers see the new JWKS before the new key signs. Private halves that no longer sign are dropped.

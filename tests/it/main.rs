@@ -31,6 +31,7 @@ mod lost_keys;
 mod recording;
 mod retention;
 mod rotators;
+mod signing;
 mod starting;
 mod unexpired;
 

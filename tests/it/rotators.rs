@@ -75,6 +75,10 @@ impl Entropy for Held {
         drop(self.turned.wait_while(gate, |(_, open)| !*open).unwrap());
         self.inner.p256_pkcs8()
     }
+
+    fn rsa_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
+        self.inner.rsa_pkcs8()
+    }
 }
 
 #[tokio::test]
