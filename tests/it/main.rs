@@ -26,6 +26,7 @@ mod scopes_and_limits;
 mod admin_api;
 mod keys;
 mod log;
+mod process;
 mod recording;
 mod retention;
 mod starting;
