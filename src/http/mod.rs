@@ -61,14 +61,12 @@ pub fn public_router(public: &Arc<Public>) -> Router {
     let log = log::router(public.served.clone(), &public.vkey);
     let router = Router::new()
         .route("/oauth2/token", post(token::token))
-        .route("/.well-known/oauth-authorization-server", get(documents::metadata))
-        .route("/.well-known/openid-configuration", get(documents::metadata))
-        .route("/.well-known/jwks.json", get(documents::jwks))
         .route("/livez", get(health::live))
         .route("/health/alive", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/health/ready", get(health::ready))
-        .with_state(public.clone());
+        .with_state(public.clone())
+        .merge(documents::router(public));
     let router = if public.log_is_public { router.merge(log) } else { router };
     router.layer(axum::middleware::map_response(hardened))
 }

@@ -24,6 +24,7 @@ mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
+mod documents;
 mod keys;
 mod log;
 mod process;
