@@ -19,7 +19,7 @@ use crate::clients::{Authenticator, Hashing};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, admin_router};
 use crate::http::{Public, RequestIds, public_router};
-use crate::issue::{Mint, MintParts};
+use crate::issue::{Mint, MintParts, WallClock};
 use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
@@ -33,6 +33,7 @@ use crate::telemetry::Health;
 /// What everything else stands on: an open store, a log that is written, keys that sign.
 struct Ground {
     ambient: Ambient,
+    wall_clock: Arc<WallClock>,
     store: Arc<dyn Store>,
     policy: Arc<ArcSwap<Policy>>,
     lock: File,
@@ -52,6 +53,7 @@ pub(super) async fn open(
     ambient: Ambient,
     purpose: Purpose,
 ) -> Result<App, CannotStart> {
+    let wall_clock = Arc::new(WallClock::start(ambient.clock.clone())?);
     provider::install()?;
     provider::self_test(&*ambient.entropy)?;
     let lock = data_dir::lock(&settings.data_dir)?;
@@ -68,13 +70,13 @@ pub(super) async fn open(
         data_dir: &settings.data_dir,
     };
     let opened = opened.open().await?;
-    let ground = lay(settings, ambient, (store, policy, lock), sealer, opened).await?;
+    let ground = lay(settings, (ambient, wall_clock), (store, policy, lock), sealer, opened).await?;
     furnish(settings, ground)
 }
 
 async fn lay(
     settings: &Settings,
-    ambient: Ambient,
+    (ambient, wall_clock): (Ambient, Arc<WallClock>),
     (store, policy, lock): (Arc<dyn Store>, Arc<ArcSwap<Policy>>, File),
     sealer: Sealer,
     opened: Opened,
@@ -92,7 +94,7 @@ async fn lay(
         recorder: recorder.clone(),
         signer: signer.clone(),
         sealer,
-        clock,
+        clock: clock.clone(),
         entropy,
         quantities: settings.keys.quantities(settings.tokens.max_lifetime),
         algorithms: settings.keys.algorithms.clone(),
@@ -103,8 +105,20 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
-    let health = Arc::default();
-    Ok(Ground { ambient, store, policy, lock, recorder, writer, signer, rotator, publisher, health })
+    let health = Health::new(clock);
+    Ok(Ground {
+        ambient,
+        wall_clock,
+        store,
+        policy,
+        lock,
+        recorder,
+        writer,
+        signer,
+        rotator,
+        publisher,
+        health,
+    })
 }
 
 fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
@@ -115,18 +129,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let limiter = Arc::new(Limiter::new());
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Hashing::new(std::thread::available_parallelism().map_or(2, usize::from));
-    let mint = Mint::new(MintParts {
-        issuer: settings.issuer.as_str().to_owned(),
-        lifetimes: lifetimes(settings),
-        policy: policy.clone(),
-        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
-        limiter: limiter.clone(),
-        recorder: issuing(recorder),
-        denials: denials.clone(),
-        signer: ground.signer.clone(),
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-    });
+    let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
     let admin = Arc::new(Admin::new(AdminParts {
         store: store.clone(),
         recorder: recorder.clone(),
@@ -148,6 +151,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         vkey: publisher.vkey(),
         log_is_public: settings.audit.public,
         health: ground.health.clone(),
+        wall_clock: ground.wall_clock.clone(),
         trusted_proxies: settings.public.trusted_proxies.clone(),
         request_ids: request_ids.clone(),
     };
@@ -164,10 +168,32 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         recorder: ground.recorder,
         store: ground.store,
         body_retention: body_retention(settings),
-        clock: ground.ambient.clock,
+        ambient: ground.ambient,
+        wall_clock: ground.wall_clock,
         writer: ground.writer,
         _lock: ground.lock,
     })
+}
+
+fn mint(
+    settings: &Settings,
+    ground: &Ground,
+    (denials, limiter, hashing): (&Arc<Denials>, &Arc<Limiter>, &Hashing),
+) -> Result<Mint, CannotStart> {
+    let Ambient { clock, entropy } = &ground.ambient;
+    Ok(Mint::new(MintParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        lifetimes: lifetimes(settings),
+        policy: ground.policy.clone(),
+        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
+        limiter: limiter.clone(),
+        recorder: issuing(&ground.recorder),
+        denials: denials.clone(),
+        signer: ground.signer.clone(),
+        clock: clock.clone(),
+        wall_clock: ground.wall_clock.clone(),
+        entropy: entropy.clone(),
+    }))
 }
 
 /// Never shorter than a receipt may be asked for: a day beyond the longest `exp`.

@@ -24,7 +24,7 @@ use axum::routing::{get, post};
 
 use crate::audit::served::Served;
 use crate::config::Network;
-use crate::issue::Mint;
+use crate::issue::{Mint, WallClock};
 use crate::keys::rotator::Rotator;
 use crate::policy::Policy;
 use crate::telemetry::Health;
@@ -50,6 +50,8 @@ pub struct Public {
     pub log_is_public: bool,
     /// What readiness reports.
     pub health: Arc<Health>,
+    /// Whether the time can be believed.
+    pub wall_clock: Arc<WallClock>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Names requests.

@@ -24,10 +24,12 @@ mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
+mod clock;
 mod documents;
 mod keys;
 mod log;
 mod process;
+mod readiness;
 mod recording;
 mod retention;
 mod starting;
