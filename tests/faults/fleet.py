@@ -13,7 +13,6 @@ import queue
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
 
 import report
 import server as mintmark
@@ -26,20 +25,6 @@ RUST = report.ROOT / "target/verifier"
 MARGIN = 1.5
 # A verifier that accepts everything would otherwise look the same.
 FORGERIES = (("forged-claims", (1, {"scope": "admin"})), ("forged-kid", (0, {"kid": "unheard-of"})))
-
-
-@dataclass
-class Token:
-    """A token as its client got it; `begin` and `end` of the request by the monotonic clock."""
-
-    begin: float
-    end: float
-    text: str
-
-    def __post_init__(self):
-        header, claims = mintmark.jwt_part(self.text, 0), mintmark.jwt_part(self.text, 1)
-        self.alg, self.kid = header["alg"], header["kid"]
-        self.jti, self.aud, self.exp = claims["jti"], claims["aud"], claims["exp"]
 
 
 class Verifier:

@@ -23,6 +23,11 @@ class Times:
         return self.lifetime + max(self.propagation, self.clock_skew) + 2 * self.clock_skew + self.leeway
 
     @property
+    def known_after(self):
+        """How long after its publication every verifier knows a key; a rotation by hand waits for it."""
+        return self.jwks_max_age + self.propagation + self.clock_skew
+
+    @property
     def served_max_age(self):
         """The greatest `max-age` that the JWKS may carry."""
         return min(self.jwks_max_age, self.publish_ahead - self.propagation - self.clock_skew)

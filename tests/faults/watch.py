@@ -117,6 +117,8 @@ class KeyListWatch(Loop):
         self.looks = 0
         self.wrong = []
         self.activated = {alg: set() for alg in algorithms}
+        # By kid: when a look that first showed it signing ended, and when the last one such began.
+        self.first_signing, self.last_signing = {}, {}
 
     def look(self):
         try:
@@ -126,13 +128,29 @@ class KeyListWatch(Loop):
 
     def judge(self):
         """One look that must succeed; gives the keys."""
+        begin = time.monotonic()
         items = self.server.admin("key", "list", timeout=20)["items"]
+        end = time.monotonic()
         signing = dict.fromkeys(self.algorithms, 0)
         for key in items:
             signing[key["alg"]] = signing.get(key["alg"], 0) + (key["state"] == "active")
+            if key["state"] == "active":
+                self.first_signing.setdefault(key["kid"], end)
+                self.last_signing[key["kid"]] = begin
             if key["activated_at"] is not None:
                 self.activated.setdefault(key["alg"], set()).add(key["kid"])
         if any(number != 1 for number in signing.values()):
             self.wrong.append(signing)
         self.looks += 1
         return items
+
+
+def published_before(sights, first_signed):
+    """Seconds from the last look without each key to the end of the request of its first signature: not less than the truth."""
+    return {kid: end - sights[kid].after for kid, end in first_signed.items() if kid in sights}
+
+
+def rested(sights, last_signed):
+    """Seconds from the begin of the request of each key's last signature to the first look without it: not less than the truth."""
+    gone = {kid: sight.gone_by for kid, sight in sights.items() if sight.gone_by is not None}
+    return {kid: by - last_signed[kid] for kid, by in gone.items() if kid in last_signed}

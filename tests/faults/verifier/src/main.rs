@@ -157,7 +157,8 @@ impl Cache {
     fn fetch(&mut self, issuer: &Issuer, agent: &ureq::Agent) -> Result<()> {
         let begun = now();
         let mut answer = agent.get(&issuer.jwks_uri).call()?;
-        let control = answer.headers().get("cache-control").and_then(|value| value.to_str().ok()).unwrap_or("");
+        let control =
+            answer.headers().get("cache-control").and_then(|value| value.to_str().ok()).unwrap_or("");
         let fresh_for = control
             .split(',')
             .find_map(|part| part.trim().strip_prefix("max-age="))
