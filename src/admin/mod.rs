@@ -5,6 +5,7 @@
 //! the listener that the act came in by.
 
 mod clients;
+mod keys;
 mod log;
 mod rules;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use clients::{Created, NewClient, NewSecret};
+pub use keys::Revoke;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
@@ -25,10 +27,12 @@ use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::clients::Hashing;
 use crate::jose::Algorithm;
-use crate::keys::rotator::{RotateFault, Rotator};
+use crate::keys::by_hand;
+use crate::keys::rotator::{ActFault, RotationFault, Rotator};
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
+use crate::time::Timestamp;
 
 /// Who does it, and how it came in: part of each record.
 #[derive(Clone, Debug)]
@@ -62,9 +66,9 @@ pub enum Refusal {
     /// A value breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Violation),
-    /// The keys cannot be rotated so.
+    /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
-    Rotate(#[from] RotateFault),
+    Key(ActFault),
     /// There is no room to hash.
     #[error(transparent)]
     Overloaded(#[from] crate::clients::Overloaded),
@@ -84,6 +88,16 @@ impl From<RecordFault> for Refusal {
         match fault {
             RecordFault::Store(StoreFault::Conflict) => Self::Stale,
             other => Self::Unknown(other),
+        }
+    }
+}
+
+impl From<ActFault> for Refusal {
+    fn from(fault: ActFault) -> Self {
+        match fault {
+            ActFault::Refused(by_hand::Refusal::UnknownKey) => Self::NotFound("key"),
+            ActFault::Failed(RotationFault::Record(fault)) => fault.into(),
+            other => Self::Key(other),
         }
     }
 }
@@ -153,6 +167,11 @@ impl Admin {
     /// The policy in force.
     pub fn policy(&self) -> Arc<Policy> {
         self.parts.policy.load_full()
+    }
+
+    /// The issuer's time.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
     }
 
     /// The keys and their timers.

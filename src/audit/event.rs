@@ -81,6 +81,8 @@ event_types! {
     KeyRemoved = "key.removed",
     /// A key left the JWKS at once, for good.
     KeyRevoked = "key.revoked",
+    /// An operator asked for a rotation that waits until every verifier knows the next key.
+    KeyRotationRequested = "key.rotation_requested",
     /// A key stays in the JWKS whatever the timers say.
     KeyRetained = "key.retained",
     /// A retained key follows the timers again.
@@ -129,7 +131,7 @@ mod tests {
     fn names_are_distinct_and_read_back() {
         let names: HashSet<_> = EventType::ALL.iter().map(|event| event.as_str()).collect();
         assert_eq!(names.len(), EventType::ALL.len());
-        assert_eq!(names.len(), 38);
+        assert_eq!(names.len(), 39);
         for event in EventType::ALL {
             assert_eq!(EventType::parse(event.as_str()), Some(*event));
         }

@@ -1,7 +1,8 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
-//! `recorder` writes it, `denials` notes refusals, `open` and `publisher` begin
-//! a run and sign checkpoints, `served`, `search` and `unexpired` read it. All other rooms
+//! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and
+//! `publisher` begin a run and sign checkpoints, `served`, `search` and
+//! `unexpired` read it. All other rooms
 //! below are pure: canonical bytes, hashes, tiles, signed
 //! checkpoints, receipts, exports and their verification. They ask for no
 //! time, no randomness and no store, so an auditor's program and the server
@@ -32,6 +33,8 @@ pub mod verify;
 pub mod recorder;
 
 pub mod denials;
+
+pub mod log_key;
 
 pub mod open;
 

@@ -10,18 +10,17 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::body;
-use super::checkpoint::{BadCheckpoint, Checkpoint, Note, Origin, Vkey};
+use super::checkpoint::{BadCheckpoint, Checkpoint, Note, Origin};
 use super::event::EventType;
 use super::leaf::{Leaf, Record};
+use super::log_key::{LogKey, LogKeyFault};
 use super::recorder::Opening;
 use super::served::{holds, tile_bytes};
 use super::tile::{Edge, Tile, WIDTH};
 use super::tree::{Frontier, TreeHead, leaf_hash};
 use crate::ambient::{Entropy, EntropyFailed};
-use crate::jose::key_pair::GenerateFailed;
-use crate::jose::{Algorithm, KeyPair, PublicJwk};
-use crate::keys::seal::{Label, OpenFailed, Purpose, SealFailed, Sealer};
-use crate::store::{Change, NewLog, Store, StoreFault, StoredLog, VERIFY_NEEDED};
+use crate::keys::seal::Sealer;
+use crate::store::{Change, NewLog, Store, StoreFault, VERIFY_NEEDED};
 
 /// The file that remembers the last signed checkpoint.
 pub const LAST_SIGNED: &str = "last_signed";
@@ -57,9 +56,9 @@ pub enum CannotOpen {
     /// The tree does not follow from the entries.
     #[error("store.url: the log is damaged: {0}")]
     Damaged(String),
-    /// The log's key does not open.
-    #[error("keys.kek_file: the log's signing key was sealed under another KEK; name that one")]
-    Sealed,
+    /// The log's key does not open, or could not be made.
+    #[error(transparent)]
+    Key(#[from] LogKeyFault),
     /// The file with the last signed checkpoint makes no sense.
     #[error("{}: {cause}; if the store is whole, remove this file", path.display())]
     LastSigned {
@@ -74,36 +73,6 @@ pub enum CannotOpen {
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyFailed),
-    /// The log's key could not be made.
-    #[error(transparent)]
-    Generate(#[from] GenerateFailed),
-    /// The log's key could not be sealed.
-    #[error(transparent)]
-    Seal(#[from] SealFailed),
-}
-
-/// The log's own key: signs checkpoints, and no token ever.
-#[derive(Debug)]
-pub struct LogKey {
-    pair: KeyPair,
-    vkey: Vkey,
-}
-
-impl LogKey {
-    /// What others verify with.
-    pub fn vkey(&self) -> &Vkey {
-        &self.vkey
-    }
-
-    /// The signed note of this head.
-    pub(super) fn sign(
-        &self,
-        head: TreeHead,
-    ) -> Result<(String, Checkpoint), crate::jose::key_pair::SignFailed> {
-        let checkpoint = Checkpoint { origin: self.vkey.origin().clone(), size: head.size, root: head.root };
-        let note = checkpoint.sign(self.vkey.public(), |text| self.pair.sign(text))?;
-        Ok((note, checkpoint))
-    }
 }
 
 /// A log that may be written.
@@ -167,7 +136,7 @@ impl Opener<'_> {
             let configured = self.origin.as_str().to_owned();
             return Err(CannotOpen::Origin { configured, stored: stored.origin });
         }
-        let key = self.unseal(&stored)?;
+        let key = LogKey::open(&stored, self.sealer)?;
         let edge = self.restore(stored.head).await?;
         let last_signed = self.check_last_signed(last_signed, &key, stored.head).await?;
         self.walk_if_needed(stored.head).await?;
@@ -176,35 +145,12 @@ impl Opener<'_> {
     }
 
     fn make(&self) -> Result<(LogKey, Record, Change), CannotOpen> {
-        let (pair, pkcs8) = KeyPair::generate(Algorithm::EdDsa, self.entropy)?;
-        let PublicJwk::Ed25519 { x } = pair.public() else {
-            return Err(CannotOpen::Damaged("the log's key is no Ed25519 key".to_owned()));
-        };
-        let label = Label { purpose: Purpose::LogKey, kid: pair.kid(), algorithm: Algorithm::EdDsa };
-        let sealed_key = self.sealer.seal(&label, pkcs8.as_bytes(), self.entropy)?;
-        let vkey = Vkey::new(self.origin.clone(), x);
-        let origin = self.origin.as_str();
-        let record =
-            Record::of(EventType::LogOpened, body::line(&OpenedBody { origin, vkey: vkey.to_string() }));
-        let log = NewLog { origin: origin.to_owned(), vkey: vkey.to_string(), sealed_key };
-        Ok((LogKey { pair, vkey }, record, Change::OpenLog(log)))
-    }
-
-    fn unseal(&self, stored: &StoredLog) -> Result<LogKey, CannotOpen> {
-        let damaged = |what: &str| CannotOpen::Damaged(what.to_owned());
-        let vkey = Vkey::parse(&stored.vkey).map_err(|_| damaged("its vkey cannot be read"))?;
-        let public = PublicJwk::Ed25519 { x: *vkey.public() };
-        let label = Label { purpose: Purpose::LogKey, kid: public.kid(), algorithm: Algorithm::EdDsa };
-        let pkcs8 = self.sealer.open(&label, &stored.sealed_key).map_err(|failed| match failed {
-            OpenFailed::OtherKek => CannotOpen::Sealed,
-            OpenFailed::Damaged => damaged("its sealed key does not open"),
-        })?;
-        let pair =
-            KeyPair::from_pkcs8(Algorithm::EdDsa, &pkcs8).map_err(|_| damaged("its key cannot be read"))?;
-        if pair.public() != public {
-            return Err(damaged("its key does not fit its vkey"));
-        }
-        Ok(LogKey { pair, vkey })
+        let (key, sealed_key) = LogKey::make(self.origin, self.sealer, self.entropy)?;
+        let (origin, vkey) = (self.origin.as_str(), key.vkey().to_string());
+        let opened = OpenedBody { origin, vkey: vkey.clone() };
+        let record = Record::of(EventType::LogOpened, body::line(&opened));
+        let log = NewLog { origin: origin.to_owned(), vkey, sealed_key };
+        Ok((key, record, Change::OpenLog(log)))
     }
 
     /// Rebuilds the right edge and compares it with the committed head.

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::checkpoint::Checkpoint;
-use super::open::{LAST_SIGNED, LogKey};
+use super::log_key::LogKey;
+use super::open::LAST_SIGNED;
 use super::recorder::{RecordFault, Recorder};
 use super::served::Published;
 use crate::store::Change;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::admin::Refusal;
 use crate::issue::{Denial, Fault};
-use crate::keys::rotator::RotateFault;
+use crate::keys::rotator::ActFault;
 use crate::limits::Decision;
 use crate::limits::headers as limit_headers;
 use crate::oauth::{ErrorCode, OAuthError};
@@ -158,8 +158,10 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "precondition required"),
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
         Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid value"),
-        Refusal::Rotate(RotateFault::Refused(_)) => (StatusCode::CONFLICT, "cannot rotate"),
-        Refusal::Rotate(RotateFault::Failed(_))
+        Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
+            (StatusCode::CONFLICT, "the keys do not allow it")
+        }
+        Refusal::Key(ActFault::Failed(_))
         | Refusal::Overloaded(_)
         | Refusal::Unknown(_)
         | Refusal::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),

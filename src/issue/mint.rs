@@ -14,7 +14,7 @@ use crate::ambient::{Clock, Entropy, random};
 use crate::audit::denials::{Asked, Denials};
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::clients::{Authenticated, Authenticator, NotAuthenticated};
-use crate::keys::signer::{NoSignature, Signer};
+use crate::keys::signer::{InForce, NoSignature, Signer};
 use crate::limits::{Decision, Limiter};
 use crate::oauth::claims::{Grant, Jti};
 use crate::oauth::credential::Credential;
@@ -137,7 +137,7 @@ impl Mint {
         let client = self.authenticate(&policy, &credential, origin).await?;
         let registered = &client.registered;
 
-        let grant = authorize(registered, request, &policy, parts.lifetimes)
+        let mut grant = authorize(registered, request, &policy, parts.lifetimes)
             .map_err(|error| self.refused(registered, request, error, origin))?;
 
         let limits = parts.limiter.admit(&charges(registered, &grant, &policy), parts.clock.monotonic());
@@ -147,7 +147,8 @@ impl Mint {
         }
 
         let jti = Jti::compose(now, random(&*parts.entropy)?);
-        let key = parts.signer.active(grant.algorithm)?;
+        let InForce { key, longest_lifetime } = parts.signer.active(grant.algorithm)?;
+        grant.lifetime = grant.lifetime.min(longest_lifetime);
         let circumstances = circumstances(&client, origin, policy.version);
         let unsigned = compose(&parts.issuer, &grant, key, (now, &jti), &circumstances)
             .map_err(|error| self.refused(registered, request, error, origin))?;

@@ -1,4 +1,4 @@
-//! The operator's acts on the rings: rotate, revoke, retain, release.
+//! The operator's acts on the rings: rotate, revoke, retain, release, import.
 //!
 //! Pure, as plans that the caller applies like those of the schedule. They
 //! never wait and never ask whether the operator may: that is `admin`'s work.
@@ -8,54 +8,63 @@ use std::time::Duration;
 use super::plan::{self, Mark, Plan, Reason, Subject, Transition};
 use super::schedule::Quantities;
 use super::{KeyFacts, KeyRing, KeyState};
-use crate::jose::{Algorithm, Kid};
+use crate::jose::{Algorithm, Kid, PublicJwk};
 use crate::time::Timestamp;
 
-/// Why a rotation by hand does not happen now.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotNow {
-    /// Some verifier may not know the successor yet. Applying `request` asks the schedule to do it then.
-    #[error("the successor is not known to every verifier before {activates_at}")]
-    NotYet {
-        /// When the last of the rings can rotate.
-        activates_at: Timestamp,
-        /// Marks the active keys; each ring rotates as soon as it can.
-        request: Box<Plan>,
-    },
-    /// No key of that algorithm has signed yet, so there is none to replace.
-    #[error("there is no active key of that algorithm")]
-    NoActiveKey,
+/// As many staged keys as one ring may hold: imported ones wait for their turn there.
+pub const MOST_STAGED: usize = 4;
+
+/// A rotation by hand: what happens now, and what the schedule is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Idle when every ring waits already. [`Plan::exposure`] tells for how long verifiers may
+    /// meet an unknown `kid`; zero unless it goes ahead at once.
+    pub plan: Plan,
+    /// Rings whose standby signs once the plan is applied.
+    pub rotated: Vec<Algorithm>,
+    /// Rings whose standby some verifier may not know yet, and when all of them do.
+    pub waiting: Vec<(Algorithm, Timestamp)>,
 }
 
-/// Rotates one ring, or every ring that has started when `algorithm` is `None`: all of them or none.
+/// No key of these algorithms has signed yet, so there is none to replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no active key of that algorithm")]
+pub struct NoActiveKey;
+
+/// Rotates the rings of `algorithms` that have started, each by itself.
 ///
-/// The standbys need to be published for C + P + S, else [`NotNow::NotYet`].
-/// With `at_once` it goes ahead all the same; [`Plan::exposure`] then tells for how
-/// long verifiers may meet an unknown `kid`.
+/// A standby needs to be published for C + P + S; else its ring is marked, and the
+/// schedule activates it as soon as that is over. With `at_once` it goes ahead all the same.
 pub fn rotate_by_hand(
     ring: &KeyRing,
-    algorithm: Option<Algorithm>,
+    algorithms: &[Algorithm],
     at_once: bool,
     quantities: &Quantities,
     now: Timestamp,
-) -> Result<Plan, NotNow> {
-    let wanted = |candidate: &Algorithm| algorithm.is_none_or(|algorithm| algorithm == *candidate);
-    let active: Vec<_> =
-        Algorithm::ALL.into_iter().filter(wanted).filter_map(|each| ring.active(each)).collect();
-    let known_at = |key: &&KeyFacts| {
+) -> Result<Rotation, NoActiveKey> {
+    let plan = Plan::new(ring, Reason::ByHand, now, quantities.retain_for);
+    let mut rotation = Rotation { plan, rotated: Vec::new(), waiting: Vec::new() };
+    let mut transitions = Vec::new();
+    for key in algorithms.iter().filter_map(|algorithm| ring.active(*algorithm)) {
         let published = ring.standby(key.algorithm).and_then(|standby| standby.published_at);
-        published.unwrap_or(now).plus(quantities.known_after())
-    };
-    let activates_at = active.iter().map(known_at).max().ok_or(NotNow::NoActiveKey)?;
-    if activates_at > now && !at_once {
-        let mut request = Plan::new(ring, Reason::RotationRequested, now);
-        request.marks = active.iter().map(|key| Mark::RequestRotation(key.kid)).collect();
-        return Err(NotNow::NotYet { activates_at, request: Box::new(request) });
+        let known_at = published.unwrap_or(now).plus(quantities.known_after());
+        if known_at <= now || at_once {
+            transitions.extend(plan::rotate(ring, key.algorithm));
+            rotation.rotated.push(key.algorithm);
+            rotation.plan.exposure = rotation.plan.exposure.max(known_at.since(now));
+        } else {
+            rotation.waiting.push((key.algorithm, known_at));
+            // Asked again, it stays the first wish.
+            if key.rotation_requested_at.is_none() {
+                rotation.plan.marks.push(Mark::RequestRotation(key.kid));
+            }
+        }
     }
-    let transitions = active.iter().flat_map(|key| plan::rotate(ring, key.algorithm));
-    let mut plan = Plan::new(ring, Reason::ByHand, now).with(transitions);
-    plan.exposure = activates_at.since(now);
-    Ok(plan)
+    if rotation.rotated.is_empty() && rotation.waiting.is_empty() {
+        return Err(NoActiveKey);
+    }
+    rotation.plan = rotation.plan.with(transitions);
+    Ok(rotation)
 }
 
 /// Why an act on one key is refused.
@@ -73,6 +82,15 @@ pub enum Refusal {
     /// It is as asked already.
     #[error("the key is so already")]
     NoChange,
+    /// A `kid` is never used again, whatever became of its key.
+    #[error("the key was in this ring before; a key is never used twice")]
+    Known,
+    /// The algorithm is not one of the configured.
+    #[error("keys.algorithms does not name that algorithm")]
+    NotConfigured,
+    /// Imported keys wait in line, and the line is bounded.
+    #[error("several staged keys wait already; rotate first")]
+    TooManyStaged,
 }
 
 /// Takes a key out of the JWKS at once and for ever, from any state.
@@ -88,7 +106,8 @@ pub fn revoke(
 ) -> Result<Plan, Refusal> {
     let key = find(ring, kid)?;
     let out = Transition { subject: Subject::Kid(kid), from: key.state, to: KeyState::Revoked };
-    let mut plan = Plan::new(ring, Reason::Revoked(reason.to_owned()), now).with([out]);
+    let mut plan =
+        Plan::new(ring, Reason::Revoked(reason.to_owned()), now, quantities.retain_for).with([out]);
     plan.exposure = if key.state.is_served() { quantities.revocation_exposure() } else { Duration::ZERO };
     Ok(match key.state {
         KeyState::Active => plan.with(plan::succeed(ring, key.algorithm)),
@@ -117,13 +136,37 @@ pub fn release(ring: &KeyRing, kid: Kid, now: Timestamp) -> Result<Plan, Refusal
     Ok(mark(ring, Reason::Released, Mark::Release(kid), now))
 }
 
+/// Takes a key that was made elsewhere into the ring, staged: the next standby that the
+/// ring needs is this one instead of a fresh one.
+pub fn import(
+    ring: &KeyRing,
+    public: &PublicJwk,
+    algorithms: &[Algorithm],
+    now: Timestamp,
+) -> Result<Plan, Refusal> {
+    let algorithm = public.algorithm();
+    if ring.key(public.kid()).is_some() {
+        return Err(Refusal::Known);
+    }
+    if !algorithms.contains(&algorithm) {
+        return Err(Refusal::NotConfigured);
+    }
+    if ring.of(algorithm).filter(|key| key.state == KeyState::Staged).count() >= MOST_STAGED {
+        return Err(Refusal::TooManyStaged);
+    }
+    let enters =
+        Transition { subject: Subject::New(algorithm), from: KeyState::Staged, to: KeyState::Staged };
+    Ok(Plan::new(ring, Reason::Imported, now, Duration::ZERO).with([enters]))
+}
+
 fn find(ring: &KeyRing, kid: Kid) -> Result<&KeyFacts, Refusal> {
     let key = ring.key(kid).ok_or(Refusal::UnknownKey)?;
     if key.state == KeyState::Revoked { Err(Refusal::Revoked) } else { Ok(key) }
 }
 
 fn mark(ring: &KeyRing, reason: Reason, mark: Mark, now: Timestamp) -> Plan {
-    let mut plan = Plan::new(ring, reason, now);
+    // It activates nothing, so it gives no retention.
+    let mut plan = Plan::new(ring, reason, now, Duration::ZERO);
     plan.marks.push(mark);
     plan
 }

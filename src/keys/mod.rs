@@ -9,15 +9,18 @@
 //! One ring per algorithm; in each that has started exactly one key is active,
 //! and its successor is published long before it signs, so that no verifier
 //! meets an unknown `kid`. `schedule` says which step is due, `plan` makes it,
-//! `by_hand` holds the operator's acts, `jwks` writes the document and
-//! `timeline` draws a key's life.
+//! `by_hand` holds the operator's acts, `repair` what follows from a damaged
+//! store, `steady` tells the time they all go by, `jwks` writes the document and
+//! `timeline` foretells a key's life.
 //!
 //! These rooms are pure and know public halves only: no private key, clock,
 //! store or randomness ever enters them. Around them stand the shells: `seal`
-//! keeps private halves under the KEK, `signer` signs what was recorded,
-//! `rotator` carries out what the schedule says. RFC 7517, RFC 7518, RFC 8037, RFC 7638.
+//! keeps private halves under the KEK, `opened` holds those that are open,
+//! `signer` signs what was recorded, `rotator` carries out what the schedule
+//! says. RFC 7517, RFC 7518, RFC 8037, RFC 7638.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::jose::{Algorithm, Kid, PublicJwk};
 use crate::time::Timestamp;
@@ -28,6 +31,10 @@ pub mod plan;
 
 pub mod by_hand;
 
+pub mod repair;
+
+pub mod steady;
+
 pub mod jwks;
 
 pub mod timeline;
@@ -37,6 +44,10 @@ pub mod active;
 pub mod seal;
 
 pub mod signer;
+
+mod opened;
+
+mod records;
 
 pub mod rotator;
 
@@ -85,6 +96,11 @@ impl KeyState {
     pub const fn is_served(self) -> bool {
         matches!(self, Self::Published | Self::Active | Self::Passive)
     }
+
+    /// Whether a key in this state signs or may sign one day, so that its private half is kept.
+    pub const fn keeps_private_half(self) -> bool {
+        matches!(self, Self::Staged | Self::Published | Self::Active)
+    }
 }
 
 /// All that is known of a signing key but its private half.
@@ -112,6 +128,10 @@ pub struct KeyFacts {
     pub revoked_at: Option<Timestamp>,
     /// Since when an operator waits for its successor; a mark on the active key only.
     pub rotation_requested_at: Option<Timestamp>,
+    /// How long it stays in the JWKS after it came to rest: the longest retention
+    /// that was configured while it signed. `None` before it signs. A token was
+    /// bounded by the settings of its own time, not by those of today.
+    pub retain_for: Option<Duration>,
     /// Held in the JWKS whatever the timers say.
     pub retain: bool,
     /// Why it was revoked, in the operator's words.
@@ -133,6 +153,7 @@ impl KeyFacts {
             removed_at: None,
             revoked_at: None,
             rotation_requested_at: None,
+            retain_for: None,
             retain: false,
             reason: None,
         }
@@ -150,18 +171,19 @@ impl KeyFacts {
         }
     }
 
+    /// Whether its dates, marks and algorithm fit its state. A key with the date of a later
+    /// state has been there: put back by another hand, it is not believed.
     fn is_sound(&self) -> bool {
-        let way: &[KeyState] = match self.state {
-            KeyState::Staged => &[],
-            KeyState::Published => &[KeyState::Published],
-            KeyState::Active => &[KeyState::Published, KeyState::Active],
-            KeyState::Passive => &[KeyState::Published, KeyState::Active, KeyState::Passive],
-            KeyState::Removed => {
-                &[KeyState::Published, KeyState::Active, KeyState::Passive, KeyState::Removed]
+        const WAY: [KeyState; 4] =
+            [KeyState::Published, KeyState::Active, KeyState::Passive, KeyState::Removed];
+        let dates_fit = match self.state {
+            KeyState::Revoked => self.revoked_at.is_some(),
+            state => {
+                self.revoked_at.is_none()
+                    && WAY.into_iter().all(|passed| self.entered(passed).is_some() == (state >= passed))
             }
-            KeyState::Revoked => &[KeyState::Revoked],
         };
-        way.iter().all(|state| self.entered(*state).is_some())
+        dates_fit
             && self.public.algorithm() == self.algorithm
             && (!self.retain || self.state.is_served())
             && (self.rotation_requested_at.is_none() || self.state == KeyState::Active)
@@ -263,11 +285,14 @@ impl KeyRing {
         Algorithm::ALL.into_iter().try_for_each(|algorithm| self.check_ring(algorithm))
     }
 
-    fn check_ring(&self, algorithm: Algorithm) -> Result<(), BrokenRing> {
+    /// The same for the keys of one algorithm.
+    pub(super) fn check_ring(&self, algorithm: Algorithm) -> Result<(), BrokenRing> {
+        if let Some(key) = self.of(algorithm).find(|key| !key.is_sound()) {
+            return Err(BrokenRing::Contradiction(key.kid));
+        }
         let in_state = |state| self.of(algorithm).filter(|key| key.state == state).count();
-        let started = self.of(algorithm).any(|key| key.activated_at.is_some());
         let count = in_state(KeyState::Active);
-        if count != usize::from(started) {
+        if count != usize::from(self.has_signed(algorithm)) {
             return Err(BrokenRing::ActiveKeys { algorithm, count });
         }
         let count = in_state(KeyState::Published);
@@ -275,6 +300,49 @@ impl KeyRing {
             return Err(BrokenRing::StandbyKeys { algorithm, count });
         }
         Ok(())
+    }
+
+    /// Whether a key of this algorithm ever signed.
+    pub fn has_signed(&self, algorithm: Algorithm) -> bool {
+        self.of(algorithm).any(|key| key.activated_at.is_some())
+    }
+
+    /// Leaves out what no plan could have made, and says what that was: of several
+    /// active or standby keys the newest stays. The rows stay where they are;
+    /// what is left out neither signs nor is served, and never stops the others.
+    pub fn mend(mut self) -> (Self, Vec<BrokenRing>) {
+        let mut broken = Vec::new();
+        let mut kids = BTreeSet::new();
+        self.keys.retain(|key| {
+            let complaint = if !key.is_sound() {
+                BrokenRing::Contradiction(key.kid)
+            } else if !kids.insert(key.kid) {
+                BrokenRing::RepeatedKid(key.kid)
+            } else {
+                return true;
+            };
+            broken.push(complaint);
+            false
+        });
+        for algorithm in Algorithm::ALL {
+            self.keep_newest(algorithm, KeyState::Active, |count| {
+                broken.push(BrokenRing::ActiveKeys { algorithm, count });
+            });
+            self.keep_newest(algorithm, KeyState::Published, |count| {
+                broken.push(BrokenRing::StandbyKeys { algorithm, count });
+            });
+        }
+        (self, broken)
+    }
+
+    fn keep_newest(&mut self, algorithm: Algorithm, state: KeyState, complain: impl FnOnce(usize)) {
+        let rivals = || self.of(algorithm).filter(|key| key.state == state);
+        let count = rivals().count();
+        let Some(newest) = rivals().max_by_key(|key| key.entered(state)).map(|key| key.kid) else { return };
+        if count > 1 {
+            complain(count);
+            self.keys.retain(|key| key.algorithm != algorithm || key.state != state || key.kid == newest);
+        }
     }
 
     /// The states that keys entered between `earlier` and this ring, in the order of the log:

@@ -5,6 +5,7 @@
 //! two rotators, or one that slept between thinking and writing, do no harm.
 //! Pure: it makes no key and records nothing. Fresh keys come from the caller.
 
+use std::collections::BTreeSet;
 use std::iter;
 use std::time::Duration;
 
@@ -41,6 +42,17 @@ pub enum Mark {
     Retain(Kid),
     /// Let the timers have it again.
     Release(Kid),
+    /// Its tokens may live longer than those before: [`Plan::retain_for`] holds for it from now on.
+    Lengthen(Kid),
+}
+
+impl Mark {
+    /// Which key.
+    pub const fn kid(self) -> Kid {
+        match self {
+            Self::RequestRotation(kid) | Self::Retain(kid) | Self::Release(kid) | Self::Lengthen(kid) => kid,
+        }
+    }
 }
 
 /// Why a plan was made.
@@ -60,10 +72,14 @@ pub enum Reason {
     Requested,
     /// No valid token needs the key any more.
     Retention,
+    /// The settings let the tokens of a key live longer than those before.
+    Lengthened,
+    /// A key's private half is gone, or gave a wrong signature, or its whole row is damaged.
+    Lost,
     /// An operator rotates.
     ByHand,
-    /// An operator asks for a rotation that has to wait.
-    RotationRequested,
+    /// An operator brings a key.
+    Imported,
     /// An operator holds a key.
     Retained,
     /// An operator lets a key go.
@@ -83,8 +99,10 @@ impl Reason {
             Self::Age => "age",
             Self::Requested => "rotation requested",
             Self::Retention => "retention over",
+            Self::Lengthened => "settings changed",
+            Self::Lost => "private half lost or unsound",
             Self::ByHand => "by hand",
-            Self::RotationRequested => "rotation requested, waits",
+            Self::Imported => "imported",
             Self::Retained => "retained",
             Self::Released => "released",
             Self::Revoked(text) => text,
@@ -105,6 +123,8 @@ pub struct Plan {
     pub transitions: Vec<Transition>,
     /// Other changes.
     pub marks: Vec<Mark>,
+    /// R as configured: how long a key that it activates will stay in the JWKS after it came to rest.
+    pub retain_for: Duration,
     /// How long verifiers may still misjudge tokens because of it; zero for each step of the schedule.
     pub exposure: Duration,
 }
@@ -135,13 +155,14 @@ pub enum StalePlan {
 }
 
 impl Plan {
-    pub(super) fn new(ring: &KeyRing, reason: Reason, due: Timestamp) -> Self {
+    pub(super) fn new(ring: &KeyRing, reason: Reason, due: Timestamp, retain_for: Duration) -> Self {
         Self {
             expected_version: ring.version,
             reason,
             due,
             transitions: Vec::new(),
             marks: Vec::new(),
+            retain_for,
             exposure: Duration::ZERO,
         }
     }
@@ -149,6 +170,11 @@ impl Plan {
     pub(super) fn with(mut self, transitions: impl IntoIterator<Item = Transition>) -> Self {
         self.transitions.extend(transitions);
         self
+    }
+
+    /// Whether it changes nothing at all.
+    pub fn is_idle(&self) -> bool {
+        self.transitions.is_empty() && self.marks.is_empty()
     }
 
     /// The keys that the caller has to make before it applies the plan, one per entry.
@@ -178,6 +204,7 @@ impl Plan {
         }
         let mut next = ring.clone();
         next.version = next.version.saturating_add(1);
+        let mut touched = BTreeSet::new();
         for transition in &self.transitions {
             let kid = match transition.subject {
                 Subject::Kid(kid) => kid,
@@ -188,18 +215,23 @@ impl Plan {
                 return Err(StalePlan::Moved(kid));
             }
             self.advance(key, transition.to, now);
+            touched.insert(key.algorithm);
         }
         if !fresh.is_empty() {
             return Err(StalePlan::FreshKeys);
         }
         for mark in &self.marks {
-            match *mark {
-                Mark::RequestRotation(kid) => find(&mut next, kid)?.rotation_requested_at = Some(now),
-                Mark::Retain(kid) => find(&mut next, kid)?.retain = true,
-                Mark::Release(kid) => find(&mut next, kid)?.retain = false,
+            let key = find(&mut next, mark.kid())?;
+            match mark {
+                Mark::RequestRotation(_) => key.rotation_requested_at = Some(now),
+                Mark::Retain(_) => key.retain = true,
+                Mark::Release(_) => key.retain = false,
+                Mark::Lengthen(_) => key.retain_for = key.retain_for.max(Some(self.retain_for)),
             }
+            touched.insert(key.algorithm);
         }
-        next.check()?;
+        // A ring that is damaged holds up its own plans, never those of another.
+        touched.into_iter().try_for_each(|algorithm| next.check_ring(algorithm))?;
         Ok(next)
     }
 
@@ -214,8 +246,12 @@ impl Plan {
             KeyState::Active => {
                 key.published_at.get_or_insert(now);
                 key.activated_at = Some(now);
+                key.retain_for = Some(self.retain_for);
             }
-            KeyState::Passive => key.passive_at = Some(now),
+            KeyState::Passive => {
+                key.passive_at = Some(now);
+                key.retain_for = key.retain_for.max(Some(self.retain_for));
+            }
             KeyState::Removed => key.removed_at = Some(now),
             KeyState::Revoked => {
                 key.revoked_at = Some(now);

@@ -3,29 +3,34 @@
 //! A step and its records are one transaction, a compare-and-swap on the
 //! ring's version. Only after it is durable does a key sign or is it served. A
 //! stale plan is refused by the store and made anew from the ring that is there.
+//! A step that fails leaves the keys in force as they were.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+mod acts;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use serde::Serialize;
 
-use super::by_hand::{self, NotNow};
+pub use acts::{ActFault, Revocation};
+
 use super::jwks::Document;
+use super::opened::{Opened, OtherKek, label};
 use super::plan::{Plan, StalePlan};
+use super::records::{self, Told};
+use super::repair::{Losses, repair};
 use super::schedule::{self, Quantities};
-use super::seal::{Label, OpenFailed, Purpose, SealFailed, Sealer};
-use super::signer::{Signer, Signing};
-use super::{ActiveKey, Change as KeyChange, KeyFacts, KeyRing, KeyState};
+use super::seal::{OpenFailed, SealFailed, Sealer};
+use super::signer::{InForce, Signer, Signing};
+use super::steady::SteadyClock;
+use super::{ActiveKey, KeyFacts, KeyRing, KeyState};
 use crate::ambient::{Clock, Entropy};
-use crate::audit::body;
-use crate::audit::event::EventType;
-use crate::audit::leaf::Record;
+use crate::audit::log_key::LogKeyFault;
 use crate::audit::recorder::{RecordFault, Recorder};
-use crate::jose::key_pair::GenerateFailed;
+use crate::jose::key_pair::{GenerateFailed, Pkcs8};
 use crate::jose::{Algorithm, KeyPair, Kid};
-use crate::store::{Change, Store, StoreFault, StoredRing};
+use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 
 /// More steps than this in one tick mean that the schedule does not come to rest.
@@ -46,23 +51,29 @@ pub enum RotationFault {
     /// A key could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealFailed),
-    /// A private key does not open under this KEK.
+    /// No private key opens under this KEK.
     #[error("the key {kid} cannot be opened: {source}; name its KEK as keys.kek_file, or restore a backup")]
     Sealed {
-        /// Which key.
+        /// One of them.
         kid: Kid,
         /// Why.
         source: OpenFailed,
     },
-    /// The active key's private half is not there or is not what it should be.
-    #[error("the private half of the key {0} is lost or damaged")]
-    Lost(Kid),
+    /// There were keys, and none of their rows can be read.
+    #[error("store.url: no signing key of this store can be read; restore a backup")]
+    Unreadable,
     /// The plan did not fit the ring.
     #[error(transparent)]
     Stale(#[from] StalePlan),
-    /// The wall clock and the monotonic clock disagree.
-    #[error("the wall clock moved by itself; waiting for it to settle")]
-    Clock,
+    /// The log's key could not be sealed anew.
+    #[error(transparent)]
+    LogKey(#[from] LogKeyFault),
+    /// Making a key broke off.
+    #[error("a key could not be made")]
+    Broken,
+    /// The clock is behind the ring, so no timer runs out for a long time.
+    #[error("the keys' times lie ahead of the clock, since {0}; correct the clock, or rotate by hand")]
+    Ahead(Timestamp),
 }
 
 /// What a rotator is made of.
@@ -85,50 +96,55 @@ pub struct RotatorParts {
     pub algorithms: Vec<Algorithm>,
 }
 
-/// The body of a `key.*` record; members in this order.
-#[derive(Serialize)]
-struct KeyBody<'a> {
-    alg: &'static str,
-    reason: &'a str,
-    since: Option<String>,
-    actor: &'a str,
-}
-
-/// The actor of what the schedule does.
-const SCHEDULE: &str = "schedule";
-
 /// Rotates the signing keys by itself.
 pub struct Rotator {
     parts: RotatorParts,
     ring: ArcSwap<KeyRing>,
     document: ArcSwap<Document>,
-    /// Opened pairs of keys that sign or will sign.
-    pairs: Mutex<HashMap<Kid, ActiveKey>>,
+    opened: Mutex<Opened>,
     /// One step at a time in this process; the store's compare-and-swap holds the others.
     stepping: tokio::sync::Mutex<Pace>,
 }
 
-/// When the last tick was, by both clocks.
-#[derive(Default)]
+/// What only one step at a time may know.
 struct Pace {
-    last: Option<(Timestamp, Duration)>,
+    clock: SteadyClock,
+    /// The present KEK.
+    sealer: Sealer,
+    /// A KEK that the keys were sealed under anew, if that step was committed after all.
+    candidate: Option<Sealer>,
     /// A step's outcome is unknown: read the ring before the next one.
     reload: bool,
+    /// Rows that cannot be read, by their algorithm.
+    unreadable: Vec<Option<Algorithm>>,
+}
+
+/// A key just made or brought, with its private half as the store keeps it.
+struct Fresh {
+    pair: KeyPair,
+    sealed: Vec<u8>,
 }
 
 impl Rotator {
-    /// Reads the ring and opens its private keys. Fails when an active key
-    /// does not open: then nothing could be signed.
+    /// Reads the ring and opens its private keys. Fails when none of them opens: then the KEK is
+    /// another one. What is damaged beside sound keys is repaired by the first [`Self::tick`].
     pub async fn open(parts: RotatorParts) -> Result<Self, RotationFault> {
         let document = Document::of(&KeyRing::default(), &parts.quantities);
+        let pace = Pace {
+            clock: SteadyClock::new(parts.quantities.clock_skew),
+            sealer: parts.sealer.clone(),
+            candidate: None,
+            reload: true,
+            unreadable: Vec::new(),
+        };
         let rotator = Self {
             parts,
             ring: ArcSwap::default(),
             document: ArcSwap::from_pointee(document),
-            pairs: Mutex::default(),
-            stepping: tokio::sync::Mutex::default(),
+            opened: Mutex::default(),
+            stepping: tokio::sync::Mutex::new(pace),
         };
-        rotator.reload().await?;
+        rotator.catch_up(&mut *rotator.stepping.lock().await).await?;
         Ok(rotator)
     }
 
@@ -147,6 +163,11 @@ impl Rotator {
         &self.parts.quantities
     }
 
+    /// The configured algorithms.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.parts.algorithms
+    }
+
     /// How often [`Self::tick`] wants to be called.
     pub fn pace(&self) -> Duration {
         (self.parts.quantities.publish_ahead / 10).clamp(Duration::from_millis(100), Duration::from_secs(1))
@@ -155,75 +176,93 @@ impl Rotator {
     /// Makes every step that is due. Skipped and late calls do no harm.
     pub async fn tick(&self) -> Result<(), RotationFault> {
         let mut pace = self.stepping.lock().await;
-        let now = self.steady_now(&mut pace)?;
-        self.catch_up(&mut pace).await?;
+        let now = self.begin(&mut pace).await?;
         for _ in 0..STEPS {
             let ring = self.ring();
             let plan = schedule::schedule(&ring, &self.parts.algorithms, &self.parts.quantities, now);
             let Some(plan) = plan else { break };
-            self.step(&mut pace, &plan, now, SCHEDULE).await?;
+            self.step(&mut pace, &plan, now, Told::BY_SCHEDULE).await?;
         }
-        Ok(())
+        match schedule::ahead(&self.ring(), &self.parts.quantities, now) {
+            Some(time) => Err(RotationFault::Ahead(time)),
+            None => Ok(()),
+        }
     }
 
-    /// Rotates by hand: at once where every verifier knows the successor, else
-    /// it asks the schedule to do it then. `regardless` rotates at once in any case.
-    /// Gives the plan and, if it waits, the time it waits for.
-    pub async fn rotate(
-        &self,
-        algorithm: Option<Algorithm>,
-        regardless: bool,
-        actor: &str,
-    ) -> Result<(Plan, Option<Timestamp>), RotateFault> {
-        let mut pace = self.stepping.lock().await;
-        self.catch_up(&mut pace).await?;
-        let now = self.parts.clock.now();
-        let (plan, waits) =
-            match by_hand::rotate_by_hand(&self.ring(), algorithm, regardless, &self.parts.quantities, now) {
-                Ok(plan) => (plan, None),
-                Err(NotNow::NotYet { request, activates_at }) => (*request, Some(activates_at)),
-                Err(refused) => return Err(RotateFault::Refused(refused)),
-            };
-        self.step(&mut pace, &plan, now, actor).await?;
-        Ok((plan, waits))
+    /// What comes before every act: the stored ring is in force, what is lost is repaired.
+    async fn begin(&self, pace: &mut Pace) -> Result<Timestamp, RotationFault> {
+        let reading = pace.clock.read(self.parts.clock.now(), self.parts.clock.monotonic());
+        if let Some(off) = reading.jumped {
+            tracing::warn!(
+                off = off.as_secs(),
+                "the wall clock jumped; keys go by the monotonic clock until both agree"
+            );
+        }
+        self.catch_up(pace).await?;
+        for _ in 0..STEPS {
+            let losses = self.losses(pace);
+            let plan = repair(&self.ring(), &losses, &self.parts.algorithms, &self.parts.quantities);
+            let Some(plan) = plan else { break };
+            self.step(pace, &plan, reading.now, Told::BY_SCHEDULE).await?;
+        }
+        Ok(reading.now)
     }
 
-    /// Does nothing while one clock has run away from the other by more than the allowed error.
-    fn steady_now(&self, pace: &mut Pace) -> Result<Timestamp, RotationFault> {
-        let (wall, mono) = (self.parts.clock.now(), self.parts.clock.monotonic());
-        let before = pace.last.replace((wall, mono));
-        let Some((wall_before, mono_before)) = before else { return Ok(wall) };
-        let expected = wall_before.plus(mono.saturating_sub(mono_before));
-        let off = expected.since(wall).max(wall.since(expected));
-        if off > self.parts.quantities.clock_skew { Err(RotationFault::Clock) } else { Ok(wall) }
+    fn losses(&self, pace: &Pace) -> Losses {
+        Losses { keys: self.lock_opened().lost().clone(), rows: pace.unreadable.clone() }
     }
 
-    /// One transaction: the new ring, the new keys' private halves, the records.
+    /// Makes the keys that the plan asks for, then the step.
     async fn step(
         &self,
         pace: &mut Pace,
         plan: &Plan,
         now: Timestamp,
-        actor: &str,
+        told: Told<'_>,
+    ) -> Result<(), RotationFault> {
+        let mut fresh = Vec::new();
+        for algorithm in plan.needs_new() {
+            let entropy = self.parts.entropy.clone();
+            // Off the reactor: an RSA key takes a large part of a second.
+            let made = tokio::task::spawn_blocking(move || KeyPair::generate(algorithm, &*entropy));
+            let (pair, pkcs8) = made.await.map_err(|_| RotationFault::Broken)??;
+            fresh.push(self.seal(pace, pair, &pkcs8)?);
+        }
+        self.step_with(pace, plan, fresh, (now, told)).await
+    }
+
+    fn seal(&self, pace: &Pace, pair: KeyPair, pkcs8: &Pkcs8) -> Result<Fresh, SealFailed> {
+        let label = label((pair.kid(), pair.algorithm()));
+        let sealed = pace.sealer.seal(&label, pkcs8.as_bytes(), &*self.parts.entropy)?;
+        Ok(Fresh { pair, sealed })
+    }
+
+    /// One transaction: the new ring, the new keys' private halves, the records.
+    async fn step_with(
+        &self,
+        pace: &mut Pace,
+        plan: &Plan,
+        fresh: Vec<Fresh>,
+        (now, told): (Timestamp, Told<'_>),
     ) -> Result<(), RotationFault> {
         let before = self.ring();
-        let mut fresh = Vec::new();
-        let mut sealed = Vec::new();
-        let mut pairs = Vec::new();
-        for algorithm in plan.needs_new() {
-            let (pair, pkcs8) = KeyPair::generate(algorithm, &*self.parts.entropy)?;
-            let kid = pair.kid();
-            let label = Label { purpose: Purpose::TokenKey, kid, algorithm };
-            sealed.push((kid, self.parts.sealer.seal(&label, pkcs8.as_bytes(), &*self.parts.entropy)?));
-            fresh.push(KeyFacts::staged(pair.public(), now));
-            pairs.push((kid, ActiveKey::new(pair)));
+        let (mut staged, mut halves, mut handles) = (Vec::new(), Vec::new(), Vec::new());
+        for Fresh { pair, sealed } in fresh {
+            staged.push(KeyFacts::staged(pair.public(), now));
+            halves.push((pair.kid(), sealed));
+            handles.push(ActiveKey::new(pair));
         }
-        let ring = plan.apply(&before, fresh, now)?;
-        let records = records(&ring.changes_since(&before), plan.reason.as_str(), actor);
-        let swap = Change::SwapRing { expected: plan.expected_version, ring: ring.clone(), sealed };
+        let ring = plan.apply(&before, staged, now)?;
+        let records = records::of_step(&before, &ring, plan, told);
+        let swap = Change::SwapRing {
+            expected: plan.expected_version,
+            ring: ring.clone(),
+            fresh: halves,
+            resealed: Vec::new(),
+        };
         match self.parts.recorder.act(records, vec![swap]).await {
             Ok(_) => {
-                self.lock_pairs().extend(pairs);
+                self.lock_opened().extend(handles);
                 self.put_in_force(ring);
                 Ok(())
             }
@@ -240,98 +279,61 @@ impl Rotator {
     async fn catch_up(&self, pace: &mut Pace) -> Result<(), RotationFault> {
         if pace.reload {
             self.parts.recorder.settle().await?;
-            self.reload().await?;
+            self.reload(pace).await?;
             pace.reload = false;
         }
         Ok(())
     }
 
-    async fn reload(&self) -> Result<(), RotationFault> {
+    async fn reload(&self, pace: &mut Pace) -> Result<(), RotationFault> {
         let stored = self.parts.store.key_ring().await?;
-        for broken in &stored.broken {
-            tracing::error!(row = %broken, "a signing key's row cannot be read; the others are served");
+        for row in &stored.broken {
+            tracing::error!(row = %row.name, "a signing key's row cannot be read; the others are served");
         }
-        let opened = self.open_pairs(&stored)?;
-        *self.lock_pairs() = opened;
-        self.put_in_force(stored.ring);
+        let (ring, broken) = stored.ring.clone().mend();
+        for cause in broken {
+            tracing::error!(%cause, "a signing key is not believed; the others are served");
+        }
+        if ring.keys.is_empty() && ring.version > 0 {
+            return Err(RotationFault::Unreadable);
+        }
+        let opened = match (Opened::open(&ring, &stored, &pace.sealer), pace.candidate.take()) {
+            (Err(OtherKek(kid)), Some(candidate)) => {
+                let opened = Opened::open(&ring, &stored, &candidate).map_err(|_| sealed_elsewhere(kid))?;
+                pace.sealer = candidate;
+                opened
+            }
+            (opened, _) => opened.map_err(|OtherKek(kid)| sealed_elsewhere(kid))?,
+        };
+        pace.unreadable = stored.broken.iter().map(|row| row.algorithm).collect();
+        *self.lock_opened() = opened;
+        self.put_in_force(ring);
         Ok(())
     }
 
-    fn open_pairs(&self, stored: &StoredRing) -> Result<HashMap<Kid, ActiveKey>, RotationFault> {
-        let mut opened = HashMap::new();
-        for key in &stored.ring.keys {
-            let signs = matches!(key.state, KeyState::Staged | KeyState::Published | KeyState::Active);
-            let Some(sealed) = stored.sealed.get(&key.kid).filter(|_| signs) else {
-                if key.state == KeyState::Active {
-                    return Err(RotationFault::Lost(key.kid));
-                }
-                continue;
-            };
-            let label = Label { purpose: Purpose::TokenKey, kid: key.kid, algorithm: key.algorithm };
-            let pkcs8 = self.parts.sealer.open(&label, sealed);
-            let pkcs8 = pkcs8.map_err(|source| RotationFault::Sealed { kid: key.kid, source })?;
-            let pair =
-                KeyPair::from_pkcs8(key.algorithm, &pkcs8).map_err(|_| RotationFault::Lost(key.kid))?;
-            if pair.kid() != key.kid {
-                return Err(RotationFault::Lost(key.kid));
-            }
-            opened.insert(key.kid, ActiveKey::new(pair));
-        }
-        Ok(opened)
-    }
-
-    /// Readers see the new JWKS before the new key signs. Pairs that no longer sign are dropped.
+    /// Readers see the new JWKS before the new key signs. Private halves that no longer sign are dropped.
     fn put_in_force(&self, ring: KeyRing) {
         self.document.store(Arc::new(Document::of(&ring, &self.parts.quantities)));
-        let mut pairs = self.lock_pairs();
-        pairs.retain(|kid, _| {
-            ring.key(*kid).is_some_and(|key| {
-                matches!(key.state, KeyState::Staged | KeyState::Published | KeyState::Active)
-            })
-        });
-        let active: BTreeMap<_, _> = Algorithm::ALL
-            .into_iter()
-            .filter_map(|algorithm| Some((algorithm, pairs.get(&ring.active(algorithm)?.kid)?.clone())))
-            .collect();
-        drop(pairs);
+        let mut opened = self.lock_opened();
+        opened.keep_needed(&ring);
+        let in_force = |algorithm| {
+            let active = ring.active(algorithm)?;
+            let longest_lifetime = schedule::longest_lifetime(active, &self.parts.quantities);
+            Some((algorithm, InForce { key: opened.get(active.kid)?, longest_lifetime }))
+        };
+        let active: BTreeMap<_, _> = Algorithm::ALL.into_iter().filter_map(in_force).collect();
+        drop(opened);
         let revoked =
             ring.keys.iter().filter(|key| key.state == KeyState::Revoked).map(|key| key.kid).collect();
         self.parts.signer.swap(Signing { active, revoked });
         self.ring.store(Arc::new(ring));
     }
 
-    fn lock_pairs(&self) -> std::sync::MutexGuard<'_, HashMap<Kid, ActiveKey>> {
-        self.pairs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_opened(&self) -> MutexGuard<'_, Opened> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A rotation by hand that did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum RotateFault {
-    /// The ring does not allow it.
-    #[error(transparent)]
-    Refused(NotNow),
-    /// It could not be made.
-    #[error(transparent)]
-    Failed(#[from] RotationFault),
-}
-
-fn records(changes: &[KeyChange], reason: &str, actor: &str) -> Vec<Record> {
-    let record = |change: &KeyChange| Record {
-        kid: Some(change.kid),
-        body: Some(body::line(&KeyBody { alg: change.algorithm.as_str(), reason, since: None, actor })),
-        ..Record::new(event_of(change.to))
-    };
-    changes.iter().map(record).collect()
-}
-
-fn event_of(state: KeyState) -> EventType {
-    match state {
-        KeyState::Staged => EventType::KeyStaged,
-        KeyState::Published => EventType::KeyPublished,
-        KeyState::Active => EventType::KeyActivated,
-        KeyState::Passive => EventType::KeyPassive,
-        KeyState::Removed => EventType::KeyRemoved,
-        KeyState::Revoked => EventType::KeyRevoked,
-    }
+fn sealed_elsewhere(kid: Kid) -> RotationFault {
+    RotationFault::Sealed { kid, source: OpenFailed::OtherKek }
 }

@@ -19,7 +19,7 @@
 
 use std::time::Duration;
 
-use super::plan::{self, Plan, Reason, Subject, Transition};
+use super::plan::{self, Mark, Plan, Reason, Subject, Transition};
 use super::{KeyFacts, KeyRing, KeyState};
 use crate::jose::Algorithm;
 use crate::time::Timestamp;
@@ -62,10 +62,11 @@ impl Quantities {
         self.publish_ahead.max(self.retain_for)
     }
 
-    /// min(C, A - P - S): the `max-age` that the JWKS may carry.
+    /// min(C, A - P - S, A / 2): the `max-age` that the JWKS may carry. A verifier
+    /// that keeps to it has fetched a key at least twice before it signs.
     pub fn served_max_age(&self) -> Duration {
         let spare = self.publish_ahead.saturating_sub(self.propagation).saturating_sub(self.clock_skew);
-        self.jwks_max_age.min(spare)
+        self.jwks_max_age.min(spare).min(self.publish_ahead / 2)
     }
 
     /// P + C: how long a revoked key may still be believed.
@@ -100,24 +101,37 @@ pub fn schedule(
 /// The step that comes next, whenever that is: [`Plan::due`] tells.
 pub fn next(ring: &KeyRing, algorithms: &[Algorithm], quantities: &Quantities) -> Option<Plan> {
     if !ring.ever_served() {
-        return first_start(ring, algorithms);
+        return first_start(ring, algorithms, quantities);
     }
-    // `min_by_key` takes the first of equals: what leaves the JWKS leaves before
-    // a new key enters it, so that a ring never has four keys in between.
-    removals(ring, quantities)
+    // `min_by_key` takes the first of equals: a longer retention holds before any
+    // token needs it, and what leaves the JWKS leaves before a new key enters it,
+    // so that a ring never has four keys in between.
+    lengthening(ring, quantities)
+        .into_iter()
+        .chain(removals(ring, quantities))
         .chain(configured(algorithms).filter_map(|algorithm| succession(ring, algorithm, quantities)))
         .min_by_key(|plan| plan.due)
 }
 
 /// All rings start in one act: after it, a ring counts as added later and has to wait.
-fn first_start(ring: &KeyRing, algorithms: &[Algorithm]) -> Option<Plan> {
+fn first_start(ring: &KeyRing, algorithms: &[Algorithm], quantities: &Quantities) -> Option<Plan> {
     let transitions: Vec<_> =
         configured(algorithms).flat_map(|algorithm| plan::succeed(ring, algorithm)).collect();
-    let plan = Plan::new(ring, Reason::FirstStart, Timestamp::default()).with(transitions);
-    (!plan.transitions.is_empty()).then_some(plan)
+    let plan = Plan::new(ring, Reason::FirstStart, Timestamp::default(), quantities.retain_for);
+    (!transitions.is_empty()).then(|| plan.with(transitions))
 }
 
-fn configured(algorithms: &[Algorithm]) -> impl Iterator<Item = Algorithm> {
+/// Before a token may live longer than those before, its key must be kept for longer.
+fn lengthening(ring: &KeyRing, quantities: &Quantities) -> Option<Plan> {
+    let shorter = |key: &&KeyFacts| {
+        key.state == KeyState::Active && key.retain_for.is_none_or(|now| now < quantities.retain_for)
+    };
+    let mut plan = Plan::new(ring, Reason::Lengthened, Timestamp::default(), quantities.retain_for);
+    plan.marks = ring.keys.iter().filter(shorter).map(|key| Mark::Lengthen(key.kid)).collect();
+    (!plan.is_idle()).then_some(plan)
+}
+
+pub(super) fn configured(algorithms: &[Algorithm]) -> impl Iterator<Item = Algorithm> {
     Algorithm::ALL.into_iter().filter(|algorithm| algorithms.contains(algorithm))
 }
 
@@ -125,7 +139,7 @@ fn removals(ring: &KeyRing, quantities: &Quantities) -> impl Iterator<Item = Pla
     ring.keys.iter().filter_map(move |key| {
         ring.active(key.algorithm)?;
         let due = remove_at(key, quantities)?;
-        Some(Plan::new(ring, Reason::Retention, due).with([Transition {
+        Some(Plan::new(ring, Reason::Retention, due, quantities.retain_for).with([Transition {
             subject: Subject::Kid(key.kid),
             from: KeyState::Passive,
             to: KeyState::Removed,
@@ -138,7 +152,7 @@ fn succession(ring: &KeyRing, algorithm: Algorithm, quantities: &Quantities) -> 
     let Some(standby) = ring.standby(algorithm) else {
         let reason = if active.is_some() { Reason::StandbyMissing } else { Reason::RingAdded };
         let publish = plan::publish(ring, algorithm);
-        return Some(Plan::new(ring, reason, Timestamp::default()).with(publish));
+        return Some(Plan::new(ring, reason, Timestamp::default(), quantities.retain_for).with(publish));
     };
     let planned = by_age(active, standby, quantities)?;
     let (due, reason) = match (active, active.and_then(|active| by_wish(active, standby, quantities))) {
@@ -146,7 +160,7 @@ fn succession(ring: &KeyRing, algorithm: Algorithm, quantities: &Quantities) -> 
         (Some(_), _) => (planned, Reason::Age),
         (None, _) => (planned, Reason::RingStarted),
     };
-    Some(Plan::new(ring, reason, due).with(plan::rotate(ring, algorithm)))
+    Some(Plan::new(ring, reason, due, quantities.retain_for).with(plan::rotate(ring, algorithm)))
 }
 
 fn by_age(active: Option<&KeyFacts>, standby: &KeyFacts, quantities: &Quantities) -> Option<Timestamp> {
@@ -172,35 +186,42 @@ pub fn planned_activation(
     succession(ring, algorithm, quantities).map(|plan| plan.due)
 }
 
-/// When a passive key leaves the JWKS: R after its successor's activation.
-/// `None` for every other state, and for a key that is retained.
-pub fn remove_at(key: &KeyFacts, quantities: &Quantities) -> Option<Timestamp> {
-    let rests = key.state == KeyState::Passive && !key.retain;
-    rests.then_some(key.passive_at?.plus(quantities.retain_for))
+/// The latest time in the life of the keys that wait for a timer, if it lies so far ahead of
+/// `now` that a rotation would be missed by it: the clock went wrong, then or now.
+pub fn ahead(ring: &KeyRing, quantities: &Quantities, now: Timestamp) -> Option<Timestamp> {
+    let waits_since = |key: &KeyFacts| match key.state {
+        KeyState::Published | KeyState::Active | KeyState::Passive => key.entered(key.state),
+        KeyState::Staged | KeyState::Removed | KeyState::Revoked => None,
+    };
+    let latest = ring.keys.iter().filter_map(waits_since).max()?;
+    (latest > now.plus(quantities.publish_ahead)).then_some(latest)
 }
 
-/// The latest `exp` of a token that `key` signs now, so that exp + 2S + l is not
-/// after the removal of its key. The epoch for a key that may not sign.
+/// When a passive key leaves the JWKS: its own retention after its successor's
+/// activation. `None` for every other state, and for a key that is retained.
+pub fn remove_at(key: &KeyFacts, quantities: &Quantities) -> Option<Timestamp> {
+    let rests = key.state == KeyState::Passive && !key.retain;
+    rests.then_some(key.passive_at?.plus(key.retain_for.unwrap_or(quantities.retain_for)))
+}
+
+/// The longest lifetime of a token that `key` signs now, so that exp + 2S + l is
+/// not after the removal of its key. Zero for a key that does not sign.
 ///
-/// An active key is removed R after its successor's activation. That may come any
-/// moment by hand, and this node may learn of it max(P, S) late, so the earliest
-/// removal is now - max(P, S) + R, and the answer is
+/// An active key is removed its retention R after its successor's activation.
+/// That may come any moment by hand, and this node may learn of it max(P, S)
+/// late, so a token issued at t has its key until t - max(P, S) + R at least, and
+/// the answer is
 ///
 /// ```text
-/// now + R - max(P, S) - 2S - l  ≥  now + T      as R ≥ T + max(P, S) + 2S + l
+/// R - max(P, S) - 2S - l  ≥  T      as R ≥ T + max(P, S) + 2S + l
 /// ```
 ///
-/// With sound settings it never shortens a token. It bites only where the settings
-/// in force are not those that the key's tokens were bounded by. A passive key may
-/// have its signature under way: then the removal is known. Retention does not
-/// count, as it can be ended at any time.
-pub fn latest_expiry(key: &KeyFacts, quantities: &Quantities, now: Timestamp) -> Timestamp {
-    let removal = match (key.state, key.passive_at) {
-        (KeyState::Active, _) => now.plus(quantities.retain_for).minus(quantities.lag()),
-        (KeyState::Passive, Some(since)) => since.plus(quantities.retain_for),
-        _ => return Timestamp::default(),
-    };
-    removal.minus(quantities.doubt())
+/// With sound settings it never shortens a token. It bites only where the
+/// retention that the ring remembers is shorter than the settings ask for.
+/// `retain` does not count, as it can be ended at any time.
+pub fn longest_lifetime(key: &KeyFacts, quantities: &Quantities) -> Duration {
+    let retained = key.retain_for.filter(|_| key.state == KeyState::Active).unwrap_or_default();
+    retained.saturating_sub(quantities.lag()).saturating_sub(quantities.doubt())
 }
 
 #[cfg(test)]

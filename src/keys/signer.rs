@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -27,11 +28,20 @@ pub enum NoSignature {
     Failed(Kid),
 }
 
+/// A key that signs now.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The handle that composing takes and signing uses.
+    pub key: ActiveKey,
+    /// No token of this key may live longer: its key would leave the JWKS before it.
+    pub longest_lifetime: Duration,
+}
+
 /// The keys that sign now, one per algorithm, and those that must never again.
 #[derive(Debug, Default)]
 pub struct Signing {
     /// By algorithm.
-    pub active: BTreeMap<Algorithm, ActiveKey>,
+    pub active: BTreeMap<Algorithm, InForce>,
     /// The deny list.
     pub revoked: BTreeSet<Kid>,
 }
@@ -43,8 +53,10 @@ pub struct Signer(ArcSwap<Signing>);
 impl Signer {
     /// The key that signs with `algorithm` now. Compose takes it, and the
     /// signature uses this same one, so a rotation in between harms nobody.
-    pub fn active(&self, algorithm: Algorithm) -> Result<ActiveKey, NoSignature> {
-        self.0.load().active.get(&algorithm).cloned().ok_or(NoSignature::NoKey(algorithm))
+    pub fn active(&self, algorithm: Algorithm) -> Result<InForce, NoSignature> {
+        let signing = self.0.load();
+        let lasts = |key: &&InForce| key.longest_lifetime >= Duration::from_secs(1);
+        signing.active.get(&algorithm).filter(lasts).cloned().ok_or(NoSignature::NoKey(algorithm))
     }
 
     /// Signs a recorded token and gives the compact JWT.

@@ -120,6 +120,35 @@ fn a_ring_that_no_plan_makes_is_broken() {
 }
 
 #[test]
+fn what_no_plan_could_make_is_left_out_and_told() {
+    let ring = run(&started(), &[Algorithm::Es256], &DEFAULTS, at(0).plus(days(14)));
+    let (sound, told) = ring.clone().mend();
+    assert_eq!((&sound, told), (&ring, vec![]));
+
+    // Another hand lets a key that rests sign again: it has been at rest, so it is not believed.
+    let mut revived = ring.clone();
+    revived.keys[0].state = KeyState::Active;
+    let (mended, told) = revived.mend();
+    assert_eq!(told, [BrokenRing::Contradiction(ring.keys[0].kid)]);
+    assert_eq!(mended.keys, ring.keys[1..]);
+
+    // The same with its dates forged: the key that was activated last signs.
+    let mut forged = ring.clone();
+    forged.keys[0] = KeyFacts { state: KeyState::Active, passive_at: None, ..ring.keys[0].clone() };
+    forged.keys.extend(fresh_for(&[Algorithm::Es256], 9, at(0)));
+    forged.keys[3] =
+        KeyFacts { state: KeyState::Published, published_at: Some(at(0)), ..forged.keys[3].clone() };
+    let (mended, told) = forged.mend();
+    let algorithm = Algorithm::Es256;
+    assert_eq!(
+        told,
+        [BrokenRing::ActiveKeys { algorithm, count: 2 }, BrokenRing::StandbyKeys { algorithm, count: 2 }]
+    );
+    assert_eq!(mended.keys, ring.keys[1..]);
+    assert_eq!(mended.check(), Ok(()));
+}
+
+#[test]
 fn changes_are_told_in_the_order_of_the_log() {
     let first = started();
     let told = |ring: &KeyRing, earlier: &KeyRing| -> Vec<_> {

@@ -30,19 +30,22 @@ pub enum Change {
     AddSecret(ClientId, SecretHash),
     /// Lets a secret end at this time.
     EndSecret(String, Timestamp),
-    /// Replaces the key ring, whose stored version must be `expected`. `sealed`
-    /// holds the private halves of new keys; those of keys that no longer sign
-    /// are destroyed.
+    /// Replaces the facts of the ring's keys; the stored version must be `expected`. A key
+    /// that no longer signs loses its private half.
     SwapRing {
         /// The version that the plan was made for.
         expected: u64,
         /// The ring after it.
         ring: KeyRing,
-        /// Private halves of the keys that are new in it.
-        sealed: Vec<(Kid, Vec<u8>)>,
+        /// Private halves of the keys that are new in it. A `kid` that was ever stored is a conflict.
+        fresh: Vec<(Kid, Vec<u8>)>,
+        /// Private halves of keys that were in it, sealed anew.
+        resealed: Vec<(Kid, Vec<u8>)>,
     },
     /// Opens the log of an empty store.
     OpenLog(NewLog),
+    /// Replaces the log's private key by the same one, sealed anew.
+    SealLogKey(Vec<u8>),
     /// Remembers the last published checkpoint.
     Publish(String),
     /// Drops the bodies and the look-ups by `jti` of every month before this one (`YYYYMM`).
@@ -62,6 +65,7 @@ impl Change {
             | Self::EndSecret(..) => true,
             Self::SwapRing { .. }
             | Self::OpenLog(_)
+            | Self::SealLogKey(_)
             | Self::Publish(_)
             | Self::DropBodies(_)
             | Self::SetFact(..) => false,

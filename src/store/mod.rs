@@ -16,7 +16,7 @@ pub use change::{Change, NewLog};
 
 use crate::audit::tile::Tile;
 use crate::audit::tree::TreeHead;
-use crate::jose::Kid;
+use crate::jose::{Algorithm, Kid};
 use crate::keys::KeyRing;
 use crate::policy::Policy;
 
@@ -102,8 +102,17 @@ pub struct StoredRing {
     pub ring: KeyRing,
     /// The private halves.
     pub sealed: HashMap<Kid, Vec<u8>>,
-    /// Rows that could not be read, each told in one line. They never stop the others.
-    pub broken: Vec<String>,
+    /// Rows that could not be read. They never stop the others.
+    pub broken: Vec<BrokenKey>,
+}
+
+/// A signing key's row that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenKey {
+    /// What it is called there, for people.
+    pub name: String,
+    /// Its algorithm, if that much can be read.
+    pub algorithm: Option<Algorithm>,
 }
 
 /// Durable memory. All reads see what was committed before they began.

@@ -69,9 +69,13 @@ pub(super) fn by_name<'a, T: Serialize>(
     items(page.into_iter().map(|(_, item)| item).collect(), next.as_deref(), path, paging.limit)
 }
 
-/// A page with the way to the next one. `path` may end in a query of its own, up to and with `?` or `&`.
+/// A page with the way to the next one.
 pub(super) fn items<T: Serialize>(items: Vec<T>, next: Option<&str>, path: &str, limit: usize) -> Response {
-    let mut response = error::json(&Items { items });
+    linked(error::json(&Items { items }), next, path, limit)
+}
+
+/// Adds the way to the next page. `path` may end in a query of its own, up to and with `?` or `&`.
+pub(super) fn linked(mut response: Response, next: Option<&str>, path: &str, limit: usize) -> Response {
     if let Some(next) = next {
         let link = format!("<{path}limit={limit}&cursor={}>; rel=\"next\"", base64url(next.as_bytes()));
         if let Ok(link) = HeaderValue::from_str(&link) {

@@ -99,19 +99,9 @@ fn a_ring_that_is_no_longer_configured_rests_but_lets_passive_keys_go() {
     assert_eq!(states(&ring, Algorithm::EdDsa), ["removed", "active", "published"]);
 }
 
+/// AWS, October 2025: a worker that had slept applied its old plan over a newer one.
 #[test]
-fn a_retained_key_stays_for_ten_years() {
-    let mut ring = run(&started(ES256), ES256, &DEFAULTS, at(0).plus(days(14)));
-    ring.keys[0].retain = true;
-    for year in 1..=10 {
-        ring = run(&ring, ES256, &DEFAULTS, at(0).plus(days(365 * year)));
-    }
-    assert_eq!(ring.keys[0].state, KeyState::Passive);
-    assert!(ring.served().any(|key| key.kid == ring.keys[0].kid));
-}
-
-#[test]
-fn a_stale_plan_is_refused() {
+fn aws_2025_a_stale_plan_is_refused() {
     let ring = started(ES256);
     let due = at(0).plus(days(14));
     let plan = schedule(&ring, ES256, &DEFAULTS, due).unwrap();
@@ -140,17 +130,64 @@ fn a_kid_is_never_used_again() {
 #[test]
 fn with_sound_settings_the_removal_never_shortens_a_token() {
     let ring = run(&started(ES256), ES256, &DEFAULTS, at(0).plus(days(14)));
-    let now = at(0).plus(days(14)).plus(minutes(1));
     let [passive, active, standby] = ring.keys.as_slice() else { panic!("three keys") };
-    assert!(latest_expiry(active, &DEFAULTS, now) >= now.plus(DEFAULTS.max_lifetime));
-    let tight = Quantities { retain_for: DEFAULTS.least_retain_for(), ..DEFAULTS };
-    assert_eq!(latest_expiry(active, &tight, now), now.plus(tight.max_lifetime));
+    assert_eq!(longest_lifetime(active, &DEFAULTS), DEFAULTS.max_lifetime, "the default is its bound");
+    assert_eq!(longest_lifetime(passive, &DEFAULTS), Duration::ZERO);
+    assert_eq!(longest_lifetime(standby, &DEFAULTS), Duration::ZERO);
+    let remembered = KeyFacts { retain_for: Some(minutes(10)), ..active.clone() };
+    assert_eq!(longest_lifetime(&remembered, &DEFAULTS), minutes(10) - seconds(150));
+}
+
+/// The settings may change between a token and its end. What was promised to it stays.
+#[test]
+fn a_key_is_kept_for_the_longest_tokens_it_ever_signed() {
+    let short = Quantities { max_lifetime: minutes(5), retain_for: seconds(450), ..DEFAULTS };
+    let ring = run(&KeyRing::default(), ES256, &short, at(0));
+    assert_eq!(ring.keys[0].retain_for, Some(seconds(450)));
+
+    // A restart with tokens of an hour: before one is issued, the active key is kept for them.
+    let plan = schedule(&ring, ES256, &DEFAULTS, at(60)).unwrap();
     assert_eq!(
-        latest_expiry(passive, &DEFAULTS, now).plus(minutes(2)),
-        remove_at(passive, &DEFAULTS).unwrap(),
-        "2S + l before its removal"
+        (plan.reason.clone(), plan.marks.as_slice()),
+        (Reason::Lengthened, &[Mark::Lengthen(ring.keys[0].kid)][..])
     );
-    assert_eq!(latest_expiry(standby, &DEFAULTS, now), Timestamp::default());
+    let ring = run(&ring, ES256, &DEFAULTS, at(60));
+    assert_eq!(longest_lifetime(&ring.keys[0], &DEFAULTS), hours(1));
+
+    // A restart with short tokens again, and a rotation: the hour still counts.
+    assert_eq!(schedule(&ring, ES256, &short, at(120)), None);
+    let rotation = at(0).plus(days(14));
+    let rested = run(&ring, ES256, &short, rotation);
+    assert_eq!(remove_at(&rested.keys[0], &short), Some(rotation.plus(DEFAULTS.retain_for)));
+    assert_eq!(rested.keys[1].retain_for, Some(seconds(450)), "the next one signs short tokens only");
+
+    // What rests keeps what it had, also when the settings ask for more later.
+    assert_eq!(
+        remove_at(&rested.keys[0], &Quantities { retain_for: hours(9), ..DEFAULTS }),
+        remove_at(&rested.keys[0], &short)
+    );
+}
+
+#[test]
+fn times_that_lie_ahead_of_the_clock_are_told() {
+    let ring = started(ES256);
+    assert_eq!(ahead(&ring, &DEFAULTS, at(0)), None);
+    assert_eq!(ahead(&ring, &DEFAULTS, at(0).minus(hours(24))), None, "a rotation comes a day late at most");
+    assert_eq!(ahead(&ring, &DEFAULTS, at(0).minus(hours(25))), Some(at(0)));
+    assert_eq!(ahead(&KeyRing::default(), &DEFAULTS, at(0)), None);
+}
+
+/// Azure AD, 15 March 2021: the automation did not know of `retain` and removed a key in use.
+/// Here it outlives every timer, every rotation and every restart.
+#[test]
+fn azure_ad_2021_a_retained_key_stays_for_ten_years() {
+    let mut ring = run(&started(ES256), ES256, &DEFAULTS, at(0).plus(days(14)));
+    ring.keys[0].retain = true;
+    for year in 1..=10 {
+        ring = run(&ring, ES256, &DEFAULTS, at(0).plus(days(365 * year)));
+    }
+    assert_eq!(ring.keys[0].state, KeyState::Passive);
+    assert!(ring.served().any(|key| key.kid == ring.keys[0].kid));
 }
 
 #[test]

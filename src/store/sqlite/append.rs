@@ -199,8 +199,8 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
         | Change::PutClient(_)
         | Change::AddSecret(..)
         | Change::EndSecret(..) => policy_rows::apply(connection, change).await,
-        Change::SwapRing { expected, ring, sealed } => {
-            ring_rows::swap(connection, *expected, ring, sealed).await
+        Change::SwapRing { expected, ring, fresh, resealed } => {
+            ring_rows::swap(connection, *expected, ring, (fresh, resealed)).await
         }
         Change::OpenLog(log) => {
             sqlx::query(
@@ -212,6 +212,11 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
             .bind(crate::audit::tree::EMPTY_ROOT.as_bytes().as_slice())
             .execute(connection)
             .await?;
+            Ok(())
+        }
+        Change::SealLogKey(sealed) => {
+            let update = sqlx::query("UPDATE log SET sealed_key = $1 WHERE id = 1").bind(sealed.as_slice());
+            update.execute(connection).await?;
             Ok(())
         }
         Change::Publish(note) => {

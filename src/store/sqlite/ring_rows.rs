@@ -1,6 +1,7 @@
 //! The key ring's rows.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
@@ -8,7 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use super::number::{signed, unsigned};
 use crate::jose::{Algorithm, Kid, PublicJwk};
 use crate::keys::{KeyFacts, KeyRing, KeyState};
-use crate::store::{StoreFault, StoredRing};
+use crate::store::{BrokenKey, StoreFault, StoredRing};
 use crate::time::Timestamp;
 
 /// Replaces the ring if its stored version is still `expected`.
@@ -16,7 +17,7 @@ pub(super) async fn swap(
     connection: &mut SqliteConnection,
     expected: u64,
     ring: &KeyRing,
-    sealed: &[(Kid, Vec<u8>)],
+    (fresh, resealed): (&[(Kid, Vec<u8>)], &[(Kid, Vec<u8>)]),
 ) -> Result<(), StoreFault> {
     let swapped = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'ring_version' AND value = $2")
         .bind(ring.version.to_string())
@@ -26,47 +27,70 @@ pub(super) async fn swap(
     if swapped.rows_affected() != 1 {
         return Err(StoreFault::Conflict);
     }
+    let half = |halves: &[(Kid, Vec<u8>)], kid| {
+        halves.iter().find(|(of, _)| *of == kid).map(|(_, bytes)| bytes.clone())
+    };
     for key in &ring.keys {
-        let fresh = sealed.iter().find(|(kid, _)| *kid == key.kid).map(|(_, bytes)| bytes.as_slice());
-        put(connection, key, fresh).await?;
+        match half(fresh, key.kid) {
+            Some(sealed) => insert(connection, key, &sealed).await?,
+            None => update(connection, key, half(resealed, key.kid)).await?,
+        }
     }
     Ok(())
 }
 
-/// A key that no longer signs loses its private half in the same statement.
-async fn put(
-    connection: &mut SqliteConnection,
-    key: &KeyFacts,
-    sealed: Option<&[u8]>,
-) -> Result<(), sqlx::Error> {
-    let micros = |time: Option<Timestamp>| time.map(|time| signed(time.micros()));
-    sqlx::query(
-        "INSERT INTO signing_keys (kid, position, alg, public, sealed, state, created_at, published_at, activated_at,
-             passive_at, removed_at, revoked_at, rotation_requested_at, retain, reason)
-         VALUES ($1, (SELECT COALESCE(MAX(position), 0) + 1 FROM signing_keys), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-         ON CONFLICT (kid) DO UPDATE SET state = excluded.state,
-             sealed = CASE WHEN excluded.state IN ('staged', 'published', 'active') THEN signing_keys.sealed END,
-             published_at = excluded.published_at, activated_at = excluded.activated_at,
-             passive_at = excluded.passive_at, removed_at = excluded.removed_at, revoked_at = excluded.revoked_at,
-             rotation_requested_at = excluded.rotation_requested_at, retain = excluded.retain, reason = excluded.reason",
+/// A new key. One whose `kid` is there already, readable or not, is a conflict.
+async fn insert(connection: &mut SqliteConnection, key: &KeyFacts, sealed: &[u8]) -> Result<(), StoreFault> {
+    let inserted = sqlx::query(
+        "INSERT INTO signing_keys (kid, position, alg, public, sealed, created_at, state, retain)
+         VALUES ($1, (SELECT COALESCE(MAX(position), 0) + 1 FROM signing_keys), $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (kid) DO NOTHING",
     )
     .bind(key.kid.to_string())
     .bind(key.algorithm.as_str())
     .bind(key.public.to_string())
     .bind(sealed)
-    .bind(key.state.as_str())
     .bind(signed(key.created_at.micros()))
+    .bind(key.state.as_str())
+    .bind(key.retain)
+    .execute(&mut *connection)
+    .await?;
+    if inserted.rows_affected() != 1 {
+        return Err(StoreFault::Conflict);
+    }
+    update(connection, key, None).await
+}
+
+/// A key that no longer signs loses its private half in the same statement.
+async fn update(
+    connection: &mut SqliteConnection,
+    key: &KeyFacts,
+    resealed: Option<Vec<u8>>,
+) -> Result<(), StoreFault> {
+    let micros = |time: Option<Timestamp>| time.map(|time| signed(time.micros()));
+    let retain_for = key.retain_for.map(|span| i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
+    let updated = sqlx::query(
+        "UPDATE signing_keys SET state = $2, sealed = CASE WHEN $3 THEN COALESCE($4, sealed) END,
+             published_at = $5, activated_at = $6, passive_at = $7, removed_at = $8, revoked_at = $9,
+             rotation_requested_at = $10, retain_for = $11, retain = $12, reason = $13
+         WHERE kid = $1",
+    )
+    .bind(key.kid.to_string())
+    .bind(key.state.as_str())
+    .bind(key.state.keeps_private_half())
+    .bind(resealed)
     .bind(micros(key.published_at))
     .bind(micros(key.activated_at))
     .bind(micros(key.passive_at))
     .bind(micros(key.removed_at))
     .bind(micros(key.revoked_at))
     .bind(micros(key.rotation_requested_at))
+    .bind(retain_for)
     .bind(key.retain)
     .bind(key.reason.as_deref())
     .execute(connection)
-    .await
-    .map(drop)
+    .await?;
+    if updated.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
 }
 
 pub(super) async fn read(readers: &SqlitePool) -> Result<StoredRing, sqlx::Error> {
@@ -76,7 +100,7 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<StoredRing, sqlx::Error
         .await?;
     let rows = sqlx::query(
         "SELECT kid, alg, public, state, created_at, published_at, activated_at, passive_at, removed_at, revoked_at,
-             rotation_requested_at, retain, reason, sealed
+             rotation_requested_at, retain_for, retain, reason, sealed
          FROM signing_keys ORDER BY position",
     )
     .fetch_all(&mut *snapshot)
@@ -89,10 +113,11 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<StoredRing, sqlx::Error
     };
     for row in rows {
         // A value that cannot be decoded is as broken as one that makes no sense.
-        let read = facts(&row).and_then(|key| Ok((key, row.try_get::<Option<Vec<u8>>, _>(13)?)));
+        let read = facts(&row).and_then(|key| Ok((key, row.try_get::<Option<Vec<u8>>, _>(14)?)));
         let Ok((Some(key), sealed)) = read else {
             let kid = row.try_get::<String, _>(0).unwrap_or_else(|_| "?".to_owned());
-            stored.broken.push(format!("signing key {kid}"));
+            let algorithm = row.try_get(1).ok().and_then(Algorithm::parse);
+            stored.broken.push(BrokenKey { name: format!("signing key {kid}"), algorithm });
             continue;
         };
         if let Some(sealed) = sealed {
@@ -131,7 +156,8 @@ fn facts(row: &SqliteRow) -> Result<Option<KeyFacts>, sqlx::Error> {
         removed_at: time(8)?,
         revoked_at: time(9)?,
         rotation_requested_at: time(10)?,
-        retain: row.try_get(11)?,
-        reason: row.try_get(12)?,
+        retain_for: row.try_get::<Option<i64>, _>(11)?.map(unsigned).map(Duration::from_micros),
+        retain: row.try_get(12)?,
+        reason: row.try_get(13)?,
     }))
 }

@@ -78,7 +78,8 @@ async fn a_broken_key_row_is_left_out_and_the_others_served() {
         "reason = CAST(x'FF' AS TEXT)",
     ] {
         let mut written = Written::start(DRIVERS[0].1).await;
-        written.change(vec![swap(0, &keys, Vec::new())]).await.unwrap();
+        let halves = keys.iter().map(|key| (key.kid, vec![1; 48])).collect();
+        written.change(vec![swap(0, &keys, halves)]).await.unwrap();
         let mut foreign = foreign_connection(&database(written.folder.path())).await;
         let sql = format!("UPDATE signing_keys SET {set} WHERE state = 'passive'");
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut foreign).await.unwrap();

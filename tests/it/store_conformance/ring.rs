@@ -26,8 +26,9 @@ fn in_state(key: &KeyFacts, state: KeyState) -> KeyFacts {
     key
 }
 
-pub(super) fn swap(expected: u64, keys: &[KeyFacts], sealed: Vec<(Kid, Vec<u8>)>) -> Change {
-    Change::SwapRing { expected, ring: KeyRing { version: expected + 1, keys: keys.to_vec() }, sealed }
+pub(super) fn swap(expected: u64, keys: &[KeyFacts], fresh: Vec<(Kid, Vec<u8>)>) -> Change {
+    let ring = KeyRing { version: expected + 1, keys: keys.to_vec() };
+    Change::SwapRing { expected, ring, fresh, resealed: Vec::new() }
 }
 
 #[tokio::test]

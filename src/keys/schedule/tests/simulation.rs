@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::jose::Kid;
-use crate::keys::by_hand::{NotNow, rotate_by_hand};
+use crate::keys::by_hand::rotate_by_hand;
 
 const MICRO: Duration = Duration::from_micros(1);
 const CHANGES: usize = 90;
@@ -52,6 +52,8 @@ enum Operator {
     Patient,
     /// Rotates each time 20 % before every verifier knows the standby.
     Hasty,
+    /// Restarts the issuer now and then with other lifetimes, retentions and periods, all of them sound.
+    Tuning,
 }
 
 /// What verifiers and nodes can see of one committed ring, and since when in true time.
@@ -59,6 +61,8 @@ struct View {
     since: Timestamp,
     served: Vec<Kid>,
     active: Vec<KeyFacts>,
+    /// The settings that tokens were issued by.
+    quantities: Quantities,
 }
 
 struct World {
@@ -95,6 +99,7 @@ impl World {
             since: time,
             served: next.served().map(|key| key.kid).collect(),
             active: BOTH.iter().filter_map(|each| next.active(*each)).cloned().collect(),
+            quantities: self.quantities,
         });
         self.ring = next;
     }
@@ -123,6 +128,12 @@ impl World {
                 time = time.plus(self.dice.up_to(wait));
                 self.ask_for_rotation(time);
             }
+            if operator == Operator::Tuning && self.dice.one_in(3) {
+                let wait = self.dice.up_to(due.since(time));
+                time = time.plus(wait);
+                self.restart_with_other_lifetimes();
+                self.tick(algorithms, time, time);
+            }
             let error = self.dice.edge(self.quantities.clock_skew);
             let due = next(&self.ring, algorithms, &self.quantities).unwrap().due.max(start);
             time = time.max(due.minus(error));
@@ -141,19 +152,28 @@ impl World {
         }
     }
 
+    fn restart_with_other_lifetimes(&mut self) {
+        let mut settings = self.quantities;
+        settings.max_lifetime = seconds(1) + self.dice.edge(hours(1));
+        settings.retain_for = settings.least_retain_for() + self.dice.edge(hours(3));
+        settings.active_for = settings.least_active_for() + self.dice.up_to(days(3));
+        self.quantities = settings;
+    }
+
     fn served(&self, algorithm: Algorithm) -> usize {
         self.ring.served().filter(|key| key.algorithm == algorithm).count()
     }
 
     fn ask_for_rotation(&mut self, time: Timestamp) {
         let clock = time.plus(self.dice.edge(self.quantities.clock_skew));
-        match rotate_by_hand(&self.ring, None, false, &self.quantities, clock) {
-            Ok(plan) => {
-                assert_eq!(plan.exposure, Duration::ZERO);
-                self.apply(&plan, time, clock);
+        match rotate_by_hand(&self.ring, BOTH, false, &self.quantities, clock) {
+            Ok(rotation) => {
+                assert_eq!(rotation.plan.exposure, Duration::ZERO);
+                if !rotation.plan.is_idle() {
+                    self.apply(&rotation.plan, time, clock);
+                }
             }
-            Err(NotNow::NotYet { request, .. }) => self.apply(&request, time, clock),
-            Err(NotNow::NoActiveKey) => assert!(self.views.is_empty()),
+            Err(_) => assert!(self.views.is_empty()),
         }
     }
 
@@ -163,7 +183,7 @@ impl World {
         let published = self.ring.standby(Algorithm::Es256).unwrap().published_at.unwrap();
         let clock = published.plus(self.quantities.known_after() * 4 / 5);
         let time = clock.minus(error).max(self.views.last().unwrap().since);
-        let plan = rotate_by_hand(&self.ring, None, true, &self.quantities, clock).unwrap();
+        let plan = rotate_by_hand(&self.ring, BOTH, true, &self.quantities, clock).unwrap().plan;
         assert!(plan.exposure > Duration::ZERO);
         self.apply(&plan, time, clock);
         time
@@ -177,7 +197,7 @@ impl World {
 
     /// Issues tokens around each change and counts those that some verifier refuses while they are valid.
     fn false_rejects(&mut self, sound: bool) -> usize {
-        let Quantities { propagation, clock_skew, leeway, max_lifetime, .. } = self.quantities;
+        let Quantities { propagation, clock_skew, leeway, .. } = self.quantities;
         let changes: Vec<_> = self.views.iter().map(|view| view.since).collect();
         let mut rejects = 0;
         for change in changes {
@@ -190,10 +210,12 @@ impl World {
                 (change.plus(somewhen), lag, error),
             ] {
                 let issued_at = time.plus(error);
-                let signers: Vec<_> = self.seen(time.minus(lag)).active.clone();
+                let View { active, quantities, .. } = self.seen(time.minus(lag));
+                let (signers, quantities) = (active.clone(), *quantities);
                 for key in signers {
-                    let expiry = issued_at.plus(max_lifetime);
-                    assert!(!sound || latest_expiry(&key, &self.quantities, issued_at) >= expiry);
+                    let expiry = issued_at.plus(quantities.max_lifetime);
+                    // B7: sound settings never shorten a token.
+                    assert!(!sound || longest_lifetime(&key, &quantities) >= quantities.max_lifetime);
                     rejects += self.refusals(key.kid, time, expiry.plus(leeway).minus(MICRO));
                 }
             }
@@ -276,6 +298,13 @@ proptest! {
     fn late_runs_and_patient_operators_fail_no_valid_token(settings in settings(), seed: u64) {
         let mut world = World::new(settings, seed);
         world.live(Operator::Patient);
+        prop_assert_eq!(world.false_rejects(true), 0);
+    }
+
+    #[test]
+    fn settings_that_change_at_restarts_fail_no_valid_token(settings in settings(), seed: u64) {
+        let mut world = World::new(settings, seed);
+        world.live(Operator::Tuning);
         prop_assert_eq!(world.false_rejects(true), 0);
     }
 

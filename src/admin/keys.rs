@@ -1,0 +1,103 @@
+//! Signing keys by hand. What the ring allows is decided in `keys`; here a person's words are checked.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::log::LONGEST_LIFE;
+use super::{Actor, Admin, Refusal};
+use crate::audit::unexpired::{Unexpired, unexpired};
+use crate::config::read_kek;
+use crate::jose::{Algorithm, Kid};
+use crate::keys::KeyFacts;
+use crate::keys::by_hand::Rotation;
+use crate::keys::rotator::Revocation;
+use crate::keys::seal::Sealer;
+use crate::policy::Violation;
+use crate::time::Timestamp;
+
+/// The longest reason, in characters: it is shown in lists.
+const MAX_REASON: usize = 200;
+
+/// What a person says about a key that leaked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    /// Why, for the log and for `key list`: 1 to 200 characters on one line.
+    pub reason: String,
+    /// Since when it may have been in other hands, in seconds since the epoch. It informs only.
+    #[serde(default)]
+    pub since: Option<u64>,
+    /// Only tell what it would do.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+impl Admin {
+    /// Lets the standby of one ring, or of each, sign: now where every verifier knows it, else then.
+    pub async fn rotate_keys(
+        &self,
+        actor: &Actor,
+        algorithm: Option<Algorithm>,
+        at_once: bool,
+    ) -> Result<Rotation, Refusal> {
+        Ok(self.parts.rotator.rotate(algorithm, at_once, &actor.name).await?)
+    }
+
+    /// Holds a key in the JWKS.
+    pub async fn retain_key(&self, actor: &Actor, kid: Kid) -> Result<KeyFacts, Refusal> {
+        Ok(self.parts.rotator.retain(kid, &actor.name).await?)
+    }
+
+    /// Lets a held key go.
+    pub async fn release_key(&self, actor: &Actor, kid: Kid) -> Result<KeyFacts, Refusal> {
+        Ok(self.parts.rotator.release(kid, &actor.name).await?)
+    }
+
+    /// Takes a key out of the JWKS for ever, or tells what that would do; with it the tokens
+    /// by that key that have not expired. The count follows the act and never delays it.
+    pub async fn revoke_key(
+        &self,
+        actor: &Actor,
+        kid: Kid,
+        revoke: &Revoke,
+    ) -> Result<(Revocation, Unexpired), Refusal> {
+        let now = self.parts.clock.now();
+        check_reason(&revoke.reason)?;
+        let since = revoke.since.map(Timestamp::from_seconds);
+        if since.is_some_and(|since| since > now) {
+            return Err(Violation::new("since", "since is in the future").into());
+        }
+        let rotator = &self.parts.rotator;
+        let revocation = if revoke.dry_run {
+            rotator.foresee_revocation(kid, &revoke.reason).await?
+        } else {
+            rotator.revoke(kid, &revoke.reason, since, &actor.name).await?
+        };
+        let tokens = unexpired(&*self.parts.store, kid, now.minus(LONGEST_LIFE), now).await?;
+        Ok((revocation, tokens))
+    }
+
+    /// Seals every private key under the KEK in this file. Gives the KEK's fingerprint and how many keys.
+    pub async fn rewrap_keys(&self, actor: &Actor, kek_file: PathBuf) -> Result<(String, usize), Refusal> {
+        if !kek_file.is_absolute() {
+            return Err(Violation::new("kek_file", "kek_file is an absolute path").into());
+        }
+        let read = tokio::task::spawn_blocking(move || read_kek(&kek_file));
+        let kek = read.await.map_err(|_| Refusal::Internal("the file could not be read"))?;
+        let kek = kek.map_err(|error| Violation::new("kek_file", error.to_string()))?;
+        let sealer = Sealer::new(kek.expose());
+        let kek_id = sealer.kek_id();
+        let count = self.parts.rotator.rewrap(sealer, &actor.name).await?;
+        Ok((kek_id, count))
+    }
+}
+
+fn check_reason(reason: &str) -> Result<(), Violation> {
+    let length = reason.chars().count();
+    if reason.trim().is_empty() || length > MAX_REASON || reason.chars().any(char::is_control) {
+        let problem = format!("reason is 1 to {MAX_REASON} characters on one line");
+        return Err(Violation::new("reason", problem));
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! What an operator does to the keys, one function each. Who may do it is `admin`'s to say.
+
+use std::sync::Arc;
+
+use super::{Pace, RotationFault, Rotator};
+use crate::audit::event::EventType;
+use crate::audit::log_key;
+use crate::audit::recorder::RecordFault;
+use crate::jose::key_pair::Pkcs8;
+use crate::jose::{Algorithm, KeyPair, Kid};
+use crate::keys::by_hand::{self, NoActiveKey, Refusal, Rotation};
+use crate::keys::opened::label;
+use crate::keys::plan::Plan;
+use crate::keys::records::{self, Told};
+use crate::keys::seal::Sealer;
+use crate::keys::{KeyFacts, KeyRing, KeyState};
+use crate::store::{Change, StoreFault};
+use crate::time::Timestamp;
+
+/// An act that did not happen, except where the fault says that its outcome is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum ActFault {
+    /// The key does not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is nothing to rotate.
+    #[error(transparent)]
+    NoActiveKey(#[from] NoActiveKey),
+    /// It could not be made.
+    #[error(transparent)]
+    Failed(#[from] RotationFault),
+}
+
+/// What a revocation does, or would do.
+#[derive(Clone, Debug)]
+pub struct Revocation {
+    /// The key as it was before.
+    pub key: KeyFacts,
+    /// When; `None` if it was only asked for.
+    pub revoked_at: Option<Timestamp>,
+    /// The key that signs in its stead. `None` when the revoked one did not sign, or when the
+    /// key that would follow is not made yet.
+    pub successor: Option<Kid>,
+    /// The step; [`Plan::exposure`] is how long verifiers may still believe the key.
+    pub plan: Plan,
+}
+
+impl Rotator {
+    /// Rotates by hand: at once where every verifier knows the successor; elsewhere it asks
+    /// the schedule to do it then. `at_once` does not wait in any case.
+    pub async fn rotate(
+        &self,
+        algorithm: Option<Algorithm>,
+        at_once: bool,
+        actor: &str,
+    ) -> Result<Rotation, ActFault> {
+        let mut pace = self.stepping.lock().await;
+        let now = self.begin(&mut pace).await?;
+        let wanted: Vec<_> = self
+            .algorithms()
+            .iter()
+            .copied()
+            .filter(|each| algorithm.is_none_or(|one| one == *each))
+            .collect();
+        let rotation = by_hand::rotate_by_hand(&self.ring(), &wanted, at_once, self.quantities(), now)?;
+        if !rotation.plan.is_idle() {
+            self.step(&mut pace, &rotation.plan, now, Told { actor, since: None }).await?;
+        }
+        Ok(rotation)
+    }
+
+    /// Holds a key in the JWKS until it is released or revoked. Repeating it changes nothing.
+    pub async fn retain(&self, kid: Kid, actor: &str) -> Result<KeyFacts, ActFault> {
+        self.mark(kid, actor, by_hand::retain).await
+    }
+
+    /// Gives a retained key back to the timers. Repeating it changes nothing.
+    pub async fn release(&self, kid: Kid, actor: &str) -> Result<KeyFacts, ActFault> {
+        self.mark(kid, actor, by_hand::release).await
+    }
+
+    async fn mark(
+        &self,
+        kid: Kid,
+        actor: &str,
+        decide: impl Fn(&KeyRing, Kid, Timestamp) -> Result<Plan, Refusal>,
+    ) -> Result<KeyFacts, ActFault> {
+        let mut pace = self.stepping.lock().await;
+        let now = self.begin(&mut pace).await?;
+        match decide(&self.ring(), kid, now) {
+            Ok(plan) => self.step(&mut pace, &plan, now, Told { actor, since: None }).await?,
+            Err(Refusal::NoChange) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+        self.facts(kid)
+    }
+
+    /// Takes a key out of the JWKS at once and for ever. From the return on it is in no
+    /// JWKS of this node and signs nothing; its successor signs.
+    pub async fn revoke(
+        &self,
+        kid: Kid,
+        reason: &str,
+        since: Option<Timestamp>,
+        actor: &str,
+    ) -> Result<Revocation, ActFault> {
+        let mut pace = self.stepping.lock().await;
+        let now = self.begin(&mut pace).await?;
+        let key = self.facts(kid)?;
+        let plan = by_hand::revoke(&self.ring(), kid, reason, self.quantities(), now)?;
+        self.step(&mut pace, &plan, now, Told { actor, since }).await?;
+        let signed = key.state == KeyState::Active;
+        let successor = self.ring().active(key.algorithm).filter(|_| signed).map(|key| key.kid);
+        Ok(Revocation { key, revoked_at: Some(now), successor, plan })
+    }
+
+    /// What [`Self::revoke`] would do now. Changes nothing.
+    pub async fn foresee_revocation(&self, kid: Kid, reason: &str) -> Result<Revocation, ActFault> {
+        let mut pace = self.stepping.lock().await;
+        let now = self.begin(&mut pace).await?;
+        let ring = self.ring();
+        let key = self.facts(kid)?;
+        let plan = by_hand::revoke(&ring, kid, reason, self.quantities(), now)?;
+        let signed = key.state == KeyState::Active;
+        let successor = ring.standby(key.algorithm).filter(|_| signed).map(|key| key.kid);
+        Ok(Revocation { key, revoked_at: None, successor, plan })
+    }
+
+    /// Takes in a key that was made elsewhere. It waits, staged, until its ring needs a standby.
+    pub async fn import(&self, pair: KeyPair, pkcs8: Pkcs8, actor: &str) -> Result<KeyFacts, ActFault> {
+        let mut pace = self.stepping.lock().await;
+        let now = self.begin(&mut pace).await?;
+        let kid = pair.kid();
+        let plan = by_hand::import(&self.ring(), &pair.public(), self.algorithms(), now)?;
+        let fresh = self.seal(&pace, pair, &pkcs8).map_err(RotationFault::from)?;
+        let told = Told { actor, since: None };
+        let outcome = self.step_with(&mut pace, &plan, vec![fresh], (now, told)).await;
+        match outcome {
+            // A row of that name which cannot be read: the store knows it all the same.
+            Err(RotationFault::Record(RecordFault::Store(StoreFault::Conflict))) => {
+                Err(Refusal::Known.into())
+            }
+            outcome => Ok(outcome.map(|()| self.facts(kid))??),
+        }
+    }
+
+    /// Seals every private half, and the log's, under another KEK, in one transaction. Gives how many.
+    /// From the return on the configured `keys.kek_file` must name the new one before the next start.
+    pub async fn rewrap(&self, kek: Sealer, actor: &str) -> Result<usize, ActFault> {
+        let mut pace = self.stepping.lock().await;
+        self.begin(&mut pace).await?;
+        if kek.kek_id() == pace.sealer.kek_id() {
+            return Err(Refusal::NoChange.into());
+        }
+        let (records, changes) = self.sealed_anew(&pace, &kek, Told { actor, since: None }).await?;
+        let count = records.len();
+        match self.parts.recorder.act(records, changes).await {
+            Ok(_) => {
+                pace.sealer = kek;
+                let mut ring = KeyRing::clone(&self.ring());
+                ring.version = ring.version.saturating_add(1);
+                self.ring.store(Arc::new(ring));
+                Ok(count)
+            }
+            Err(fault) => {
+                // If it was written after all, only the new KEK opens the keys.
+                pace.candidate = Some(kek);
+                pace.reload = true;
+                Err(RotationFault::from(fault).into())
+            }
+        }
+    }
+
+    async fn sealed_anew(
+        &self,
+        pace: &Pace,
+        kek: &Sealer,
+        told: Told<'_>,
+    ) -> Result<(Vec<crate::audit::leaf::Record>, Vec<Change>), RotationFault> {
+        const REASON: &str = "another key-encryption key";
+        let (stored, entropy) = (self.parts.store.key_ring().await?, &*self.parts.entropy);
+        let mut ring = KeyRing::clone(&self.ring());
+        let (mut records, mut resealed) = (Vec::new(), Vec::new());
+        for key in ring.keys.iter().filter(|key| key.state.keeps_private_half()) {
+            let sealed = stored.sealed.get(&key.kid).map(Vec::as_slice).unwrap_or_default();
+            let label = label((key.kid, key.algorithm));
+            let opened = pace.sealer.open(&label, sealed);
+            let pkcs8 = opened.map_err(|source| RotationFault::Sealed { kid: key.kid, source })?;
+            resealed.push((key.kid, kek.seal(&label, &pkcs8, entropy)?));
+            records.push(records::of_key(EventType::KeyRewrapped, (key.kid, key.algorithm), REASON, told));
+        }
+        let (kid, log_key) = log_key::seal_anew(&*self.parts.store, (&pace.sealer, kek), entropy).await?;
+        records.push(records::of_key(EventType::KeyRewrapped, (kid, Algorithm::EdDsa), REASON, told));
+        let expected = ring.version;
+        ring.version = expected.saturating_add(1);
+        let swap = Change::SwapRing { expected, ring, fresh: Vec::new(), resealed };
+        Ok((records, vec![swap, Change::SealLogKey(log_key)]))
+    }
+
+    fn facts(&self, kid: Kid) -> Result<KeyFacts, ActFault> {
+        Ok(self.ring().key(kid).cloned().ok_or(Refusal::UnknownKey)?)
+    }
+}
