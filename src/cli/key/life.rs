@@ -87,12 +87,12 @@ impl Key<'_> {
 
     /// When it left the JWKS, or will.
     fn end(&self) -> Option<u64> {
-        let end = self.planned("remove_at").or(self.time("remove_at"));
+        let left = self.time("remove_at");
         match self.state().as_str() {
-            "revoked" => self.time("revoked_at").or(end),
-            "removed" => end,
+            "revoked" => self.time("revoked_at").or(left),
+            "removed" => left,
             _ if self.is_retained() => None,
-            _ => end,
+            _ => self.planned("remove_at").or(left),
         }
     }
 
@@ -115,7 +115,10 @@ impl Key<'_> {
     fn words(&self) -> String {
         let after =
             |time: Option<u64>| time.filter(|time| *time > self.now).map(|time| span(time - self.now));
-        let before = |time: Option<u64>| time.map(|time| span(self.now.saturating_sub(time)));
+        let before = |time: Option<u64>| match self.now.saturating_sub(time.unwrap_or(self.now)) {
+            0 => "just now".to_owned(),
+            seconds => format!("{} ago", span(seconds)),
+        };
         let retained = if self.is_retained() { ", retained" } else { "" };
         match self.state().as_str() {
             "staged" => "staged, not public".to_owned(),
@@ -136,13 +139,8 @@ impl Key<'_> {
                 Some(rest) => format!("rests, leaves in {rest}"),
                 None => "rests, leaves now".to_owned(),
             },
-            "removed" => {
-                before(self.time("remove_at")).map_or("left".to_owned(), |ago| format!("left {ago} ago"))
-            }
-            "revoked" => {
-                let ago = before(self.time("revoked_at")).map_or(String::new(), |ago| format!(" {ago} ago"));
-                format!("revoked{ago}: {}", member(self.item, "reason"))
-            }
+            "removed" => format!("left {}", before(self.end())),
+            "revoked" => format!("revoked {}: {}", before(self.end()), member(self.item, "reason")),
             other => other.to_owned(),
         }
     }

@@ -4,6 +4,8 @@
 //! terminal is make the text. Left of the mark for now is what was, right of
 //! it what is planned, in lighter characters. All of them are one column wide.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::life::{Life, Phase, Stage};
@@ -31,12 +33,7 @@ pub(super) fn draw(items: &[Value], now: u64, width: usize) -> String {
     let lives: Vec<Life> = items.iter().map(|item| Life::of(item, now)).collect();
     let axis = Axis::over(&lives, now, width.saturating_sub(BEFORE + 2 + WORDS).max(LEAST));
     let mut rows = vec![format!("{:pad$}now", "", pad = BEFORE + axis.past.saturating_sub(1))];
-    let mut algorithms: Vec<&str> = Vec::new();
-    for life in &lives {
-        if !algorithms.contains(&life.algorithm.as_str()) {
-            algorithms.push(&life.algorithm);
-        }
-    }
+    let algorithms: BTreeSet<&str> = lives.iter().map(|life| life.algorithm.as_str()).collect();
     let mut is_cut = false;
     for algorithm in algorithms {
         rows.push(format!("{:pad$}{NOW}", cut(algorithm, BEFORE - 1), pad = BEFORE + axis.past));
@@ -74,13 +71,15 @@ struct Axis {
 }
 
 impl Axis {
-    /// Wide enough for all that the timers rule, and never much more past than future.
+    /// From the first moment of all keys that the timers rule to the last that is near: the end of what each does
+    /// now, or of its rest after that. Never much more past than future.
     fn over(lives: &[Life], now: u64, columns: usize) -> Self {
         let usual: Vec<&Life> = lives.iter().filter(|life| life.is_usual).collect();
         let framing = if usual.is_empty() { lives.iter().collect() } else { usual };
-        let phases = || framing.iter().flat_map(|life| &life.phases);
-        let start = phases().map(|phase| phase.from).min().unwrap_or(now).min(now);
-        let planned = phases().map(|phase| phase.until.unwrap_or(phase.from)).max().unwrap_or(now).max(now);
+        let begins = framing.iter().flat_map(|life| &life.phases).map(|phase| phase.from);
+        let start = begins.min().unwrap_or(now).min(now);
+        let ends = framing.iter().filter_map(|life| near_end(&life.phases, now));
+        let planned = ends.max().unwrap_or(now).max(now);
         // A little more, so that a short last phase has a column of its own; an hour at least.
         let ahead = (planned - now) + (planned - now) / 8;
         let ahead = ahead.max((now - start) / 3).max(3_600);
@@ -155,6 +154,13 @@ impl Stage {
             Self::Rests => '-',
         }
     }
+}
+
+fn near_end(phases: &[Phase], now: u64) -> Option<u64> {
+    let mut ahead = phases.iter().skip_while(|phase| phase.until.is_some_and(|until| until <= now));
+    let present = ahead.next()?;
+    let rest = ahead.next().filter(|next| next.stage == Stage::Rests);
+    Some(rest.and_then(|rest| rest.until).or(present.until).unwrap_or(present.from))
 }
 
 fn fill(cells: &mut [char], (first, end): (usize, usize), mark: char) {

@@ -16,9 +16,10 @@ pub(super) fn rotated(answer: &Value) -> Vec<String> {
         array("rotated").iter().map(|alg| one_line(alg.as_str().unwrap_or("-"))).collect();
     let mut lines = Vec::new();
     if !algorithms.is_empty() {
-        lines.push(format!("{}: the next key signs from now on.", algorithms.join(", ")));
+        let (sign, their) = if algorithms.len() == 1 { ("key signs", "its") } else { ("keys sign", "their") };
+        lines.push(format!("{}: the next {sign} from now on.", algorithms.join(", ")));
         if let Some(exposure) = seconds(answer, "exposure").filter(|seconds| *seconds > 0) {
-            lines.push(format!("Verifiers may refuse its tokens for up to {}.", span(exposure)));
+            lines.push(format!("Verifiers may refuse {their} tokens for up to {}.", span(exposure)));
         }
     }
     for ring in array("waiting") {
@@ -45,8 +46,9 @@ pub(super) fn retained(key: &Value) -> Vec<String> {
 /// A key that the timers rule again.
 pub(super) fn released(key: &Value) -> Vec<String> {
     let planned = key.get("planned").and_then(|planned| seconds(planned, "remove_at"));
-    let leaves = planned.map_or(String::new(), |at| format!(" and leaves the JWKS at {}", utc(at)));
-    vec![format!("{} follows the timers again{leaves}.", named(key))]
+    let mut lines = vec![format!("{} follows the timers again.", named(key))];
+    lines.extend(planned.map(|at| format!("It leaves the JWKS at {}.", utc(at))));
+    lines
 }
 
 /// A key from elsewhere.
@@ -89,7 +91,7 @@ pub(super) fn revoked(answer: &Value) -> Vec<String> {
     });
     if let Some(since) = seconds(answer, "since") {
         let are = say("are", "would be");
-        lines.push(format!("In doubt since {}; all its tokens {are} refused, older ones too.", utc(since)));
+        lines.push(format!("In doubt since {}; older tokens {are} refused as well.", utc(since)));
     }
     if let Some(exposure) = seconds(answer, "exposure") {
         let may = say("may accept it", "might accept it");
@@ -105,16 +107,18 @@ pub(super) fn revoked(answer: &Value) -> Vec<String> {
 /// The tokens that verifiers may still accept, and the command that lists them.
 fn unexpired(answer: &Value) -> Vec<String> {
     let tokens = answer.get("unexpired");
-    let count = tokens.and_then(|tokens| seconds(tokens, "count")).unwrap_or_default();
+    let counted = match tokens.and_then(|tokens| seconds(tokens, "count")) {
+        Some(0) => return vec!["None of its tokens is unexpired.".to_owned()],
+        Some(1) => "It signed 1 unexpired token".to_owned(),
+        Some(count) => format!("It signed {count} unexpired tokens"),
+        // The log is long, and the answer did not wait.
+        None => "Its unexpired tokens were not counted".to_owned(),
+    };
     let last = tokens.and_then(|tokens| seconds(tokens, "latest_exp"));
-    if count == 0 {
-        return vec!["None of its tokens is unexpired.".to_owned()];
-    }
-    let tokens = if count == 1 { "token" } else { "tokens" };
     let last = last.map_or(String::new(), |last| format!("; the last expires at {}", utc(last)));
     let kid = one_line(&member(answer, "kid"));
     vec![
-        format!("It signed {count} unexpired {tokens}{last}."),
+        format!("{counted}{last}."),
         "To list them:".to_owned(),
         format!("  mintmark audit search --kid {kid} --event token.issued --unexpired"),
     ]

@@ -75,8 +75,8 @@ async fn a_rotation_tells_of_each_ring_what_it_means() {
     });
     let server = server(answer.clone());
     let ran = on(&server, &["key", "rotate"]).await;
-    let expected = "ES256, PS256: the next key signs from now on.\n\
-                    Verifiers may refuse its tokens for up to 5m 30s.\n\
+    let expected = "ES256, PS256: the next keys sign from now on.\n\
+                    Verifiers may refuse their tokens for up to 5m 30s.\n\
                     EdDSA: not yet. Verifiers know the next key from 2027-01-15T07:00:00Z on,\n\
                     and it signs by itself then; --now does not wait.\n";
     assert_eq!((ran.code, ran.out.as_str()), (0, expected));
@@ -131,7 +131,8 @@ async fn a_key_is_named_by_all_or_the_beginning_of_its_identifier() {
 async fn a_released_key_says_when_it_goes() {
     let mut released = key(OLD, "passive");
     let ran = on(&server(released.clone()), &["key", "release", OLD]).await;
-    let expected = "kPrK_qmx (ES256) follows the timers again and leaves the JWKS at 2027-01-16T09:02:30Z.\n";
+    let expected =
+        "kPrK_qmx (ES256) follows the timers again.\nIt leaves the JWKS at 2027-01-16T09:02:30Z.\n";
     assert_eq!((ran.code, ran.out.as_str()), (0, expected));
     released["planned"]["remove_at"] = Value::Null;
     let ran = on(&server(released), &["key", "release", OLD]).await;
@@ -169,7 +170,7 @@ async fn a_dry_run_says_the_same_in_the_conditional() {
     let expected = format!(
         "kPrK_qmx (ES256) would leave the JWKS at once, for ever.\n\
          A new key would be made and sign in its stead.\n\
-         In doubt since 2027-01-15T05:00:00Z; all its tokens would be refused, older ones too.\n\
+         In doubt since 2027-01-15T05:00:00Z; older tokens would be refused as well.\n\
          Verifiers that cached the JWKS might accept it for up to 5m 30s more.\n\
          It signed 412 unexpired tokens; the last expires at 2027-01-15T07:50:00Z.\n\
          To list them:\n  mintmark audit search --kid {OLD} --event token.issued --unexpired\n\
@@ -199,6 +200,16 @@ async fn a_key_that_did_not_sign_leaves_nothing_to_do() {
         ran.out.contains("\nIt does not sign.\n") && ran.out.contains("signed 1 unexpired token;"),
         "{ran:?}"
     );
+}
+
+#[tokio::test]
+async fn tokens_that_were_not_counted_can_be_listed_all_the_same() {
+    let mut answer = revocation(false);
+    answer["unexpired"] = Value::Null;
+    let ran = on(&server(answer), &["key", "revoke", OLD, "--reason", "lost"]).await;
+    let expected =
+        "\nIts unexpired tokens were not counted.\nTo list them:\n  mintmark audit search --kid kPrK_qmx";
+    assert!(ran.out.contains(expected), "{ran:?}");
 }
 
 #[tokio::test]

@@ -56,7 +56,17 @@ fn ring([passive, active, standby]: [&str; 3], alg: &str, began: u64) -> Vec<Val
                 ("planned remove_at", ends + REST),
             ],
         ),
-        key(standby, alg, "published", &[("published_at", began), ("planned activated_at", ends)]),
+        key(
+            standby,
+            alg,
+            "published",
+            &[
+                ("published_at", began),
+                ("planned activated_at", ends),
+                ("planned passive_at", ends + 14 * DAY),
+                ("planned remove_at", ends + 14 * DAY + REST),
+            ],
+        ),
     ]
 }
 
@@ -78,7 +88,11 @@ fn the_first_start_has_a_key_that_signs_and_its_standby() {
         "bbb",
         "ES256",
         "published",
-        &[("published_at", MOON), ("planned activated_at", MOON + 14 * DAY)],
+        &[
+            ("published_at", MOON),
+            ("planned activated_at", MOON + 14 * DAY),
+            ("planned passive_at", MOON + 28 * DAY),
+        ],
     );
     let active = key(
         "aaa",
@@ -263,13 +277,13 @@ fn algorithms_share_one_axis() {
 ES256                             │
   bbb_qmxV         :::::::::::████│░░░░░░░░-      signs for 9d more
   ccc_qmxV                    ::::│········░░░░░  standby, signs in 9d
-PS256                             │
-  hhh_qmxV                        │               staged, not public
-  ggg_qmxV                       :│·░░░░░░░░░░░░  standby, signs in 23h
 EdDSA                             │
   ddd_qmxV  ::::::::::███████████=│-              rests, leaves in 32m 30s
   eee_qmxV            :::::::::::█│░░░░░░░░░░░░-  signs for 13d 23h more
   fff_qmxV                       :│············░  standby, signs in 13d 23h
+PS256                             │
+  hhh_qmxV                        │               staged, not public
+  ggg_qmxV                       :│·░░░░░░░░░░░░  standby, signs in 23h
             2026-10-25                2026-12-08
 : · public   █ ░ signs   = - rests   (the lighter one is planned)
 ",
@@ -316,8 +330,8 @@ ES256       │
         r"
             now
 ES256       │
-  aaa_qmxV  │   ····░░░░░░░░░░░░░░░░░░░░░░░░░---  signs for 9h more
-            2026-11-22 12:00Z  2026-11-22 22:07Z
+  aaa_qmxV  │               ·················░░░  signs for 9h more
+            2026-11-22 12:00Z  2026-11-22 14:15Z
 : · public   █ ░ signs   = - rests   (the lighter one is planned)
 ",
     );
