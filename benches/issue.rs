@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use mintmark::ambient::{Clock as _, SystemClock, SystemEntropy};
 use mintmark::app::{self, Ambient, App, Purpose};
@@ -11,6 +13,7 @@ use mintmark::issue::Unsigned;
 use mintmark::issue::compose::{Circumstances, compose};
 use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::keys::ActiveKey;
+use mintmark::keys::signer::Signer;
 use mintmark::oauth::Scope;
 use mintmark::oauth::claims::{Grant, Jti};
 use mintmark::oauth::request::GrantType;
@@ -37,7 +40,7 @@ impl Bench {
             algorithm: Algorithm::Es256,
             claims: Arc::default(),
         };
-        Some(Self { clock: SystemClock::new(), key: ActiveKey::new(pair), grant })
+        Some(Self { clock: SystemClock::new(), key: Signer::default().hold(pair), grant })
     }
 
     fn unsigned(&self, number: u128) -> Option<Unsigned> {
@@ -65,10 +68,22 @@ fn steps(criterion: &mut Criterion) {
         });
     });
     for algorithm in Algorithm::ALL {
-        let Ok((pair, _)) = KeyPair::generate(algorithm, &SystemEntropy::new()) else { return };
-        let input = vec![b'x'; 480];
+        let Some(pair) = some_pair(algorithm) else { return };
+        let (public, input) = (pair.public(), vec![b'x'; 480]);
         criterion.bench_function(&format!("sign {algorithm}"), |bencher| bencher.iter(|| pair.sign(&input)));
+        criterion.bench_function(&format!("sign and check {algorithm}"), |bencher| {
+            bencher.iter(|| pair.sign(&input).is_ok_and(|signature| public.verify(&input, &signature)));
+        });
     }
+}
+
+/// An RSA key is one of the public test keys, so that a build without the feature `rsa` has one too.
+fn some_pair(algorithm: Algorithm) -> Option<KeyPair> {
+    if !algorithm.is_rsa() {
+        return Some(KeyPair::generate(algorithm, &SystemEntropy::new()).ok()?.0);
+    }
+    let line = include_str!("../keys/golden/rsa.txt").lines().next()?;
+    KeyPair::from_pkcs8(algorithm, &STANDARD.decode(line).ok()?).ok()
 }
 
 /// One record alone waits for one flush; of 64 at once each costs its share of a flush.

@@ -31,6 +31,11 @@ pub trait Entropy: Send + Sync + 'static {
     /// A fresh P-256 key pair as PKCS#8 DER. It stands here because ring takes
     /// no randomness but its own for it.
     fn p256_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed>;
+
+    /// A fresh RSA key pair of 2048 bits as PKCS#8 DER. It stands here because
+    /// aws-lc takes no randomness but its own for it. Without the feature `rsa`
+    /// it always fails, which nobody meets: no algorithm then asks for it.
+    fn rsa_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed>;
 }
 
 /// `N` random bytes.
@@ -90,6 +95,20 @@ impl Entropy for SystemEntropy {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.0)
             .map_err(|_| EntropyFailed)?;
         Ok(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
+    #[cfg(feature = "rsa")]
+    fn rsa_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
+        use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+        use aws_lc_rs::rsa::{KeyPair, KeySize};
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| EntropyFailed)?;
+        let document: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| EntropyFailed)?;
+        Ok(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
+    #[cfg(not(feature = "rsa"))]
+    fn rsa_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
+        Err(EntropyFailed)
     }
 }
 

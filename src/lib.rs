@@ -41,6 +41,8 @@ pub mod jose;
 
 pub mod store;
 
+pub mod workers;
+
 pub mod telemetry;
 
 pub mod config;

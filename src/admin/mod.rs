@@ -25,7 +25,6 @@ use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
-use crate::clients::Hashing;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -33,6 +32,7 @@ use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
+use crate::workers::Workers;
 
 /// Who does it, and how it came in: part of each record.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub enum Refusal {
     Key(ActFault),
     /// There is no room to hash.
     #[error(transparent)]
-    Overloaded(#[from] crate::clients::Overloaded),
+    Overloaded(#[from] crate::workers::Overloaded),
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),
@@ -127,7 +127,7 @@ pub struct AdminParts {
     /// Reads the published log.
     pub served: Served,
     /// Hashes new secrets.
-    pub hashing: Hashing,
+    pub hashing: Workers,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes new secrets.

@@ -15,7 +15,7 @@ use crate::audit::open::{Opened, Opener};
 use crate::audit::publisher::Publisher;
 use crate::audit::recorder::{Recorder, WriterParts};
 use crate::audit::served::Served;
-use crate::clients::{Authenticator, Hashing};
+use crate::clients::Authenticator;
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, admin_router};
 use crate::http::{Public, RequestIds, public_router};
@@ -29,6 +29,7 @@ use crate::policy::Policy;
 use crate::policy::snapshot::Lifetimes;
 use crate::store::Store;
 use crate::telemetry::Health;
+use crate::workers::Workers;
 
 /// What everything else stands on: an open store, a log that is written, keys that sign.
 struct Ground {
@@ -114,19 +115,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
     let limiter = Arc::new(Limiter::new());
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
-    let hashing = Hashing::new(std::thread::available_parallelism().map_or(2, usize::from));
-    let mint = Mint::new(MintParts {
-        issuer: settings.issuer.as_str().to_owned(),
-        lifetimes: lifetimes(settings),
-        policy: policy.clone(),
-        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
-        limiter: limiter.clone(),
-        recorder: issuing(recorder),
-        denials: denials.clone(),
-        signer: ground.signer.clone(),
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-    });
+    let hashing = Workers::on_every_core(2);
+    let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
     let admin = Arc::new(Admin::new(AdminParts {
         store: store.clone(),
         recorder: recorder.clone(),
@@ -159,6 +149,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         denials,
         limiter,
         health: ground.health,
+        signer: ground.signer,
         rotator: ground.rotator,
         publisher: ground.publisher,
         recorder: ground.recorder,
@@ -168,6 +159,27 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         writer: ground.writer,
         _lock: ground.lock,
     })
+}
+
+/// What issues, over what stands already.
+fn mint(
+    settings: &Settings,
+    ground: &Ground,
+    (denials, limiter, hashing): (&Arc<Denials>, &Arc<Limiter>, &Workers),
+) -> Result<Mint, CannotStart> {
+    let Ambient { clock, entropy } = &ground.ambient;
+    Ok(Mint::new(MintParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        lifetimes: lifetimes(settings),
+        policy: ground.policy.clone(),
+        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
+        limiter: limiter.clone(),
+        recorder: issuing(&ground.recorder),
+        denials: denials.clone(),
+        signer: ground.signer.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+    }))
 }
 
 /// Never shorter than a receipt may be asked for: a day beyond the longest `exp`.

@@ -28,6 +28,7 @@ use crate::audit::recorder::{RecordFault, Recorder};
 use crate::config::{Kek, Settings};
 use crate::http::Router;
 use crate::keys::rotator::Rotator;
+use crate::keys::signer::Signer;
 use crate::limits::Limiter;
 use crate::store::Store;
 use crate::telemetry::Health;
@@ -67,6 +68,8 @@ pub struct App {
     pub admin_side: Router,
     /// The acts of administration.
     pub admin: Arc<Admin>,
+    /// Holds the keys that sign.
+    pub signer: Arc<Signer>,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
     /// Publishes checkpoints.

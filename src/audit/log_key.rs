@@ -72,7 +72,10 @@ impl LogKey {
     /// The signed note of this head.
     pub(super) fn sign(&self, head: TreeHead) -> Result<(String, Checkpoint), SignFailed> {
         let checkpoint = Checkpoint { origin: self.vkey.origin().clone(), size: head.size, root: head.root };
-        let note = checkpoint.sign(self.vkey.public(), |text| self.pair.sign(text))?;
+        let note = checkpoint.sign(self.vkey.public(), |text| {
+            // An Ed25519 signature is 64 bytes, whatever its message.
+            self.pair.sign(text)?.try_into().map_err(|_| SignFailed)
+        })?;
         Ok((note, checkpoint))
     }
 }

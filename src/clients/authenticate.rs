@@ -7,11 +7,11 @@ use moka::future::Cache;
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::hashing::{Hashing, Overloaded};
 use super::secret;
 use crate::ambient::{Clock, Entropy, EntropyFailed, random};
 use crate::oauth::credential::{AuthMethod, Credential};
 use crate::policy::{ClientId, Policy, RegisteredClient};
+use crate::workers::{Overloaded, Workers};
 
 /// How long a verified secret is remembered at most.
 const REMEMBERED: Duration = Duration::from_mins(5);
@@ -51,16 +51,16 @@ struct Remembered {
 
 /// Verifies credentials, remembering the last good ones.
 pub struct Authenticator {
-    hashing: Hashing,
+    hashing: Workers,
     clock: Arc<dyn Clock>,
     cache_key: hmac::Key,
     verified: Cache<[u8; 32], Remembered>,
 }
 
 impl Authenticator {
-    /// Takes a random cache key, so that what is remembered says nothing outside this process.
+    /// Takes where Argon2 runs (each run takes 19 MiB while it lasts) and a random cache key, so that what is remembered says nothing outside this process.
     pub fn new(
-        hashing: Hashing,
+        hashing: Workers,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Result<Self, EntropyFailed> {

@@ -4,8 +4,6 @@
 //! same work and give the same answer. RFC 6749 section 2.3.
 
 mod authenticate;
-mod hashing;
 pub mod secret;
 
 pub use authenticate::{Authenticated, Authenticator, NotAuthenticated};
-pub use hashing::{Hashing, Overloaded};

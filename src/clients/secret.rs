@@ -39,7 +39,7 @@ pub fn selector(secret: &SecretString) -> u32 {
 #[error("the secret could not be hashed")]
 pub struct HashFailed;
 
-/// Hashes `secret` for keeping. Takes some 20 ms and 19 MiB: run it on [`super::Hashing`].
+/// Hashes `secret` for keeping. Takes some 20 ms and 19 MiB: run it on [`crate::workers`].
 pub fn hash(secret: &SecretString, salt: [u8; SALT_LENGTH]) -> Result<String, HashFailed> {
     Argon2::default()
         .hash_password_with_salt(secret.expose_secret().as_bytes(), &salt)

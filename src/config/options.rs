@@ -133,7 +133,7 @@ options! {
     KEYS_KEK_FILE: PathBuf = "keys.kek_file", Text, Fixed("keys/kek"), values::path,
         "The file of the key that seals all private keys: 32 random bytes in base64, mode 0600.";
     KEYS_ALGORITHMS: Vec<Algorithm> = "keys.algorithms", List, Fixed("ES256"), values::algorithms,
-        "The signature algorithms that have keys: ES256, EdDSA.";
+        "The signature algorithms that have keys: ES256, EdDSA, and in a build with the feature rsa also RS256, PS256.";
     KEYS_ACTIVE_FOR: Duration = "keys.active_for", Text, Fixed("14d"),
         |text| values::span(text, SECOND, DAY * 400),
         "How long a key signs before the next one takes over.";

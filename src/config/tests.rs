@@ -134,6 +134,26 @@ fn each_mistake_has_its_line() {
     }
 }
 
+#[cfg(not(feature = "rsa"))]
+#[test]
+fn rsa_algorithms_need_a_build_that_makes_rsa_keys() {
+    for name in ["RS256", "PS256"] {
+        let complaint = format!(
+            "keys.algorithms: \"{name}\" needs RSA keys, which this build does not make (line 3); \
+             build with --features rsa, or name other algorithms"
+        );
+        assert_eq!(load(&format!("{ISSUER}[keys]\nalgorithms = [\"{name}\"]\n"), &[]), Err(vec![complaint]));
+    }
+}
+
+#[cfg(feature = "rsa")]
+#[test]
+fn rsa_algorithms_are_configured_like_the_others() {
+    let file = format!("{ISSUER}[keys]\nalgorithms = [\"PS256\", \"ES256\", \"RS256\"]\n");
+    let algorithms = load(&file, &[]).unwrap().keys.algorithms;
+    assert_eq!(algorithms, [Algorithm::Ps256, Algorithm::Es256, Algorithm::Rs256]);
+}
+
 #[test]
 fn bounds_are_refused_with_their_names_and_what_would_do() {
     let retention =

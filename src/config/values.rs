@@ -136,17 +136,18 @@ pub(super) fn networks(text: &str) -> Result<Vec<Network>, Wrong> {
 
 /// A list of algorithms, separated by commas: at least one, none twice.
 pub(super) fn algorithms(text: &str) -> Result<Vec<Algorithm>, Wrong> {
-    let known = Algorithm::ALL.map(|algorithm| format!("\"{algorithm}\"")).join(" and ");
-    let fix = format!("this build signs with {known}");
+    let known = Algorithm::ALL.map(|algorithm| format!("\"{algorithm}\"")).join(", ");
+    let fix = format!("write some of {known}");
     let mut algorithms = Vec::new();
     for name in items(text) {
-        let algorithm = Algorithm::parse(name).ok_or_else(|| {
-            let problem = match name {
-                "RS256" | "PS256" => format!("{name:?} needs a build that can make RSA keys"),
-                _ => format!("{name:?} is not an algorithm of Mintmark"),
-            };
-            Wrong::new(problem, fix.clone())
-        })?;
+        let algorithm = Algorithm::parse(name)
+            .ok_or_else(|| Wrong::new(format!("{name:?} is not an algorithm of Mintmark"), fix.clone()))?;
+        if !algorithm.has_keys_in_this_build() {
+            return Err(Wrong::new(
+                format!("{name:?} needs RSA keys, which this build does not make"),
+                "build with --features rsa, or name other algorithms",
+            ));
+        }
         if algorithms.contains(&algorithm) {
             return Err(Wrong::new(format!("{name:?} is named twice"), "name each algorithm once"));
         }

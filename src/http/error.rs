@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use crate::admin::Refusal;
-use crate::issue::{Denial, Fault};
+use crate::issue::Denial;
 use crate::keys::rotator::ActFault;
 use crate::limits::Decision;
 use crate::limits::headers as limit_headers;
@@ -33,7 +33,7 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
             response
         }
         Denial::Failed(fault) => {
-            if matches!(fault, Fault::Overloaded) {
+            if fault.is_overload() {
                 tracing::warn!(request_id, %fault, "no token was issued");
             } else {
                 tracing::error!(request_id, %fault, "no token was issued");

@@ -96,7 +96,7 @@ pub enum Fault {
     /// The record could not be made durable in time, so nothing was signed.
     #[error("nothing was recorded: {0}")]
     NotRecorded(#[from] RecordFault),
-    /// There is no key to sign with, or it was revoked while the request was under way.
+    /// There is no key to sign with, it was revoked while the request was under way, or gave no true signature.
     #[error("nothing was signed: {0}")]
     NotSigned(#[from] NoSignature),
     /// The wall clock cannot be right.
@@ -105,6 +105,13 @@ pub enum Fault {
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] crate::ambient::EntropyFailed),
+}
+
+impl Fault {
+    /// Whether it is for want of room alone: it passes by itself.
+    pub const fn is_overload(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::NotSigned(NoSignature::Overloaded(_)))
+    }
 }
 
 impl<E: Into<Fault>> From<E> for Denial {
@@ -155,7 +162,7 @@ impl Mint {
 
         let recorded = parts.recorder.record(unsigned).await?;
 
-        let access_token = parts.signer.sign(recorded)?;
+        let access_token = parts.signer.sign(recorded).await?;
         let Grant { scope, lifetime, .. } = grant;
         Ok(Issued { access_token, scope, lifetime, limits })
     }

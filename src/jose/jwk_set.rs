@@ -46,6 +46,9 @@ pub enum BadJwkSet {
     /// A `kid` that an earlier key has; counted from 0.
     #[error("keys[{0}]: another key has the same kid")]
     RepeatedKid(usize),
+    /// An earlier key is the same one for another algorithm (RFC 8725bis section 3.1); counted from 0.
+    #[error("keys[{0}]: the same key is there for another algorithm; one key has one algorithm")]
+    TwoAlgorithms(usize),
 }
 
 impl JwkSet {
@@ -72,6 +75,9 @@ impl JwkSet {
                     let kid = kid(jwk, &key).ok_or(BadJwkSet::Kid(index))?;
                     if keys.find(&kid).is_some() {
                         return Err(BadJwkSet::RepeatedKid(index));
+                    }
+                    if keys.keys.iter().any(|(_, known)| known.is_twin_of(&key)) {
+                        return Err(BadJwkSet::TwoAlgorithms(index));
                     }
                     keys.keys.push((kid, key));
                 }
@@ -132,6 +138,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::jose::Algorithm;
     use crate::jose::strict_json::BadJson;
 
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -202,6 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn one_rsa_key_is_not_listed_for_two_algorithms() {
+        let rsa = |kid: &str, alg: &str| {
+            let key = crate::jose::rsa::tests::pair(Algorithm::Rs256).public().to_value();
+            json!({ "kty": "RSA", "kid": kid, "alg": alg, "n": key["n"], "e": key["e"] })
+        };
+        let set = |second| read(&json!({ "keys": [rsa("a", "RS256"), rsa("b", second)] }));
+        assert_eq!(set("PS256"), Err(BadJwkSet::TwoAlgorithms(1)));
+        assert_eq!(set("RS256").unwrap().iter().len(), 2);
+    }
+
+    #[test]
     fn what_is_written_is_read() {
         let set = read(&json!({ "keys": [okp("first"), okp("second")] })).unwrap();
         assert_eq!(read(&set.to_value()), Ok(set));
@@ -210,7 +228,7 @@ mod tests {
     #[test]
     fn our_own_keys_go_by_their_thumbprints_once() {
         let key = PublicJwk::parse(&okp("ignored")).unwrap();
-        let set: JwkSet = [key, key].into_iter().collect();
+        let set: JwkSet = [key.clone(), key.clone()].into_iter().collect();
         let written = format!(r#"{{"keys":[{key}]}}"#);
         assert_eq!(serde_json::to_string(&set).unwrap(), written);
         assert_eq!(set.find(KID), Some(&key));

@@ -7,6 +7,9 @@ pub mod jwk;
 pub mod jwk_set;
 pub mod key_pair;
 pub mod provider;
+mod published;
+pub mod rsa;
+mod rsa_strength;
 pub mod strict_json;
 pub mod verify;
 

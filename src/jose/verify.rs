@@ -180,12 +180,12 @@ pub fn verify_signed(token: &str, keys: &JwkSet) -> Result<Signed, Invalid> {
     let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::parse);
     let algorithm = algorithm.ok_or(Invalid::Algorithm)?;
     let key = header.get("kid").and_then(Value::as_str).and_then(|kid| keys.find(kid));
-    let key = *key.ok_or(Invalid::UnknownKey)?;
+    let key = key.ok_or(Invalid::UnknownKey)?;
     if key.algorithm() != algorithm {
         return Err(Invalid::KeyAlgorithm);
     }
-    check_signature(token, &key)?;
-    Ok(Signed { decoded, key })
+    check_signature(token, key)?;
+    Ok(Signed { decoded, key: key.clone() })
 }
 
 /// Reads header and claims and believes neither: for people who look at a token.

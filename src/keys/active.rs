@@ -1,34 +1,39 @@
 //! A handle on a key that signs: what composing needs to know of it, and the way to its signature.
+//!
+//! The seam behind which a key may lie in memory, in an HSM or in a KMS. The
+//! one place among the pure rooms that knows of waiting: whoever composes holds
+//! the handle and never signs with it. RFC 7515 section 3.1.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::jose::key_pair::SignFailed;
-use crate::jose::{Algorithm, KeyPair, Kid};
+use async_trait::async_trait;
+
+use crate::jose::{Algorithm, Kid, PublicJwk};
 use crate::oauth::claims::encoded_header;
 
-/// Something that signs with one private key, wherever that lies.
-pub trait SigningKey: Send + Sync + 'static {
-    /// The key's identifier.
-    fn kid(&self) -> Kid;
-    /// What it signs with.
-    fn algorithm(&self) -> Algorithm;
-    /// The JWS signature over `message`, raw.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignFailed>;
+/// Why a key gave no signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignFailed {
+    /// More signatures are asked for than there is room to queue.
+    #[error("more signatures are asked for than there is room to queue")]
+    Overloaded,
+    /// It could not be made; the next one may.
+    #[error("the signature could not be made")]
+    Failed,
 }
 
-impl SigningKey for KeyPair {
-    fn kid(&self) -> Kid {
-        self.kid()
-    }
+/// Something that signs with one private key, wherever that lies.
+///
+/// `kid`, algorithm and length of its signatures follow from the public half.
+#[async_trait]
+pub trait SigningKey: Send + Sync + 'static {
+    /// The public half; it never changes.
+    fn public(&self) -> PublicJwk;
 
-    fn algorithm(&self) -> Algorithm {
-        self.algorithm()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignFailed> {
-        self.sign(message)
-    }
+    /// The JWS signature over `message`, raw. It must not hold up the reactor
+    /// and must bound how many callers wait. Dropped, it may be made in vain.
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed>;
 }
 
 /// A shared handle. While one is held, the key lives on, even across its rotation.
@@ -36,6 +41,8 @@ impl SigningKey for KeyPair {
 pub struct ActiveKey(Arc<Held>);
 
 struct Held {
+    kid: Kid,
+    public: PublicJwk,
     encoded_header: String,
     key: Box<dyn SigningKey>,
 }
@@ -43,18 +50,20 @@ struct Held {
 impl ActiveKey {
     /// Takes the key and prepares the header of its tokens.
     pub fn new(key: impl SigningKey) -> Self {
-        let encoded_header = encoded_header(key.algorithm(), &key.kid());
-        Self(Arc::new(Held { encoded_header, key: Box::new(key) }))
+        let public = key.public();
+        let kid = public.kid();
+        let encoded_header = encoded_header(public.algorithm(), &kid);
+        Self(Arc::new(Held { kid, public, encoded_header, key: Box::new(key) }))
     }
 
     /// The key's identifier.
     pub fn kid(&self) -> Kid {
-        self.0.key.kid()
+        self.0.kid
     }
 
     /// What it signs with.
     pub fn algorithm(&self) -> Algorithm {
-        self.0.key.algorithm()
+        self.0.public.algorithm()
     }
 
     /// The JOSE header of its tokens, base64url.
@@ -64,11 +73,17 @@ impl ActiveKey {
 
     /// How long its signatures are in a compact JWT.
     pub fn encoded_signature_length(&self) -> usize {
-        86
+        (self.0.public.signature_length() * 4).div_ceil(3)
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignFailed> {
-        self.0.key.sign(message)
+    /// Asks the key for its signature over `message`.
+    pub(super) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
+        self.0.key.sign(message).await
+    }
+
+    /// Whether `signature` is the one that this key would give for `message`.
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.public.verify(message, signature)
     }
 }
 

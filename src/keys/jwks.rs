@@ -47,6 +47,8 @@ mod tests {
     use crate::keys::tests::{DEFAULTS, at, days, run, seconds};
     use crate::keys::{KeyState, schedule};
 
+    const BOTH: [Algorithm; 2] = [Algorithm::Es256, Algorithm::EdDsa];
+
     #[test]
     fn shows_what_is_served_in_an_order_that_no_rotation_changes() {
         let served = |ring: &KeyRing| -> Vec<String> {
@@ -54,13 +56,13 @@ mod tests {
             let keys = set["keys"].as_array().unwrap();
             keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
         };
-        let first = run(&KeyRing::default(), &Algorithm::ALL, &DEFAULTS, at(0));
-        let second = run(&first, &Algorithm::ALL, &DEFAULTS, at(0).plus(days(14)));
+        let first = run(&KeyRing::default(), &BOTH, &DEFAULTS, at(0));
+        let second = run(&first, &BOTH, &DEFAULTS, at(0).plus(days(14)));
         assert_eq!(served(&first).len(), 4);
         assert_eq!(served(&second)[..4], served(&first));
         assert_eq!(served(&second).len(), 6);
 
-        let third = run(&second, &Algorithm::ALL, &DEFAULTS, at(0).plus(days(15)));
+        let third = run(&second, &BOTH, &DEFAULTS, at(0).plus(days(15)));
         let gone: Vec<_> = third.keys.iter().filter(|key| key.state == KeyState::Removed).collect();
         assert_eq!(gone.len(), 2);
         assert!(gone.iter().all(|key| !served(&third).contains(&key.kid.to_string())));

@@ -15,9 +15,9 @@
 //!
 //! These rooms are pure and know public halves only: no private key, clock,
 //! store or randomness ever enters them. Around them stand the shells: `seal`
-//! keeps private halves under the KEK, `opened` holds those that are open,
-//! `signer` signs what was recorded, `rotator` carries out what the schedule
-//! says. RFC 7517, RFC 7518, RFC 8037, RFC 7638.
+//! keeps private halves under the KEK, `in_process` makes and uses them in
+//! memory, `opened` holds those that are open, `signer` signs what was recorded,
+//! `rotator` carries out what the schedule says. RFC 7517, RFC 7518, RFC 8037, RFC 7638.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub mod timeline;
 
 pub mod active;
 
+mod in_process;
+
 pub mod seal;
 
 pub mod signer;
@@ -51,7 +53,7 @@ mod records;
 
 pub mod rotator;
 
-pub use active::{ActiveKey, SigningKey};
+pub use active::{ActiveKey, SignFailed, SigningKey};
 
 /// Where a key stands in its life. The order is the order of that life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

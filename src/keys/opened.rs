@@ -27,15 +27,18 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens what the ring still needs.
-    pub(super) fn open(ring: &KeyRing, stored: &StoredRing, sealer: &Sealer) -> Result<Self, OtherKek> {
+    /// Opens what the ring still needs; `hold` makes the handle of an open pair.
+    pub(super) fn open(
+        ring: &KeyRing,
+        stored: &StoredRing,
+        sealer: &Sealer,
+        hold: impl Fn(KeyPair) -> ActiveKey,
+    ) -> Result<Self, OtherKek> {
         let mut opened = Self::default();
         let mut alien = None;
         for key in ring.keys.iter().filter(|key| key.state.keeps_private_half()) {
             match open_one(key, stored, sealer) {
-                Ok(pair) => {
-                    opened.pairs.insert(key.kid, pair);
-                }
+                Ok(pair) => opened.extend([hold(pair)]),
                 Err(cause) => {
                     tracing::error!(kid = %key.kid, %cause, "a private half is lost; its ring is repaired");
                     opened.lost.insert(key.kid);
@@ -82,9 +85,9 @@ enum Lost {
     Unfit,
 }
 
-fn open_one(key: &KeyFacts, stored: &StoredRing, sealer: &Sealer) -> Result<ActiveKey, Lost> {
+fn open_one(key: &KeyFacts, stored: &StoredRing, sealer: &Sealer) -> Result<KeyPair, Lost> {
     let sealed = stored.sealed.get(&key.kid).ok_or(Lost::Missing)?;
     let pkcs8 = sealer.open(&label((key.kid, key.algorithm)), sealed).map_err(Lost::Sealed)?;
     let pair = KeyPair::from_pkcs8(key.algorithm, &pkcs8).map_err(|_| Lost::Unfit)?;
-    if pair.kid() == key.kid { Ok(ActiveKey::new(pair)) } else { Err(Lost::Unfit) }
+    if pair.kid() == key.kid { Ok(pair) } else { Err(Lost::Unfit) }
 }

@@ -8,6 +8,7 @@
 mod acts;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,13 +25,13 @@ use super::schedule::{self, Quantities};
 use super::seal::{OpenFailed, SealFailed, Sealer};
 use super::signer::{InForce, Signer, Signing};
 use super::steady::SteadyClock;
-use super::{ActiveKey, KeyFacts, KeyRing, KeyState};
+use super::{KeyFacts, KeyRing, KeyState, in_process};
 use crate::ambient::{Clock, Entropy};
 use crate::audit::log_key::LogKeyFault;
 use crate::audit::recorder::{RecordFault, Recorder};
-use crate::jose::key_pair::{GenerateFailed, Pkcs8};
-use crate::jose::{Algorithm, KeyPair, Kid};
-use crate::store::{Change, Store, StoreFault};
+use crate::jose::key_pair::GenerateFailed;
+use crate::jose::{Algorithm, KeyPair, Kid, Pkcs8};
+use crate::store::{Change, Store, StoreFault, StoredRing};
 use crate::time::Timestamp;
 
 /// More steps than this in one tick mean that the schedule does not come to rest.
@@ -68,12 +69,6 @@ pub enum RotationFault {
     /// The log's key could not be sealed anew.
     #[error(transparent)]
     LogKey(#[from] LogKeyFault),
-    /// Making a key broke off.
-    #[error("a key could not be made")]
-    Broken,
-    /// The clock is behind the ring, so no timer runs out for a long time.
-    #[error("the keys' times lie ahead of the clock, since {0}; correct the clock, or rotate by hand")]
-    Ahead(Timestamp),
 }
 
 /// What a rotator is made of.
@@ -102,6 +97,8 @@ pub struct Rotator {
     ring: ArcSwap<KeyRing>,
     document: ArcSwap<Document>,
     opened: Mutex<Opened>,
+    /// The time of the last act, in microseconds.
+    told: AtomicU64,
     /// One step at a time in this process; the store's compare-and-swap holds the others.
     stepping: tokio::sync::Mutex<Pace>,
 }
@@ -142,6 +139,7 @@ impl Rotator {
             ring: ArcSwap::default(),
             document: ArcSwap::from_pointee(document),
             opened: Mutex::default(),
+            told: AtomicU64::default(),
             stepping: tokio::sync::Mutex::new(pace),
         };
         rotator.catch_up(&mut *rotator.stepping.lock().await).await?;
@@ -183,10 +181,17 @@ impl Rotator {
             let Some(plan) = plan else { break };
             self.step(&mut pace, &plan, now, Told::BY_SCHEDULE).await?;
         }
-        match schedule::ahead(&self.ring(), &self.parts.quantities, now) {
-            Some(time) => Err(RotationFault::Ahead(time)),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// What is wrong although every step is made: the clock is so far behind the ring that no
+    /// timer runs out for a long time. Tokens are issued meanwhile.
+    pub fn complaint(&self) -> Option<String> {
+        let now = Timestamp::from_micros(self.told.load(Ordering::Acquire));
+        let until = schedule::ahead(&self.ring(), &self.parts.quantities, now)?;
+        Some(format!(
+            "the keys' times lie ahead of the clock, until {until}; correct the clock, or rotate each ring by hand"
+        ))
     }
 
     /// What comes before every act: the stored ring is in force, what is lost is repaired.
@@ -198,6 +203,7 @@ impl Rotator {
                 "the wall clock jumped; keys go by the monotonic clock until both agree"
             );
         }
+        self.told.store(reading.now.micros(), Ordering::Release);
         self.catch_up(pace).await?;
         for _ in 0..STEPS {
             let losses = self.losses(pace);
@@ -209,7 +215,9 @@ impl Rotator {
     }
 
     fn losses(&self, pace: &Pace) -> Losses {
-        Losses { keys: self.lock_opened().lost().clone(), rows: pace.unreadable.clone() }
+        let mut keys = self.parts.signer.quarantined();
+        keys.extend(self.lock_opened().lost());
+        Losses { keys, rows: pace.unreadable.clone() }
     }
 
     /// Makes the keys that the plan asks for, then the step.
@@ -222,10 +230,7 @@ impl Rotator {
     ) -> Result<(), RotationFault> {
         let mut fresh = Vec::new();
         for algorithm in plan.needs_new() {
-            let entropy = self.parts.entropy.clone();
-            // Off the reactor: an RSA key takes a large part of a second.
-            let made = tokio::task::spawn_blocking(move || KeyPair::generate(algorithm, &*entropy));
-            let (pair, pkcs8) = made.await.map_err(|_| RotationFault::Broken)??;
+            let (pair, pkcs8) = in_process::generate(algorithm, &self.parts.entropy).await?;
             fresh.push(self.seal(pace, pair, &pkcs8)?);
         }
         self.step_with(pace, plan, fresh, (now, told)).await
@@ -250,7 +255,7 @@ impl Rotator {
         for Fresh { pair, sealed } in fresh {
             staged.push(KeyFacts::staged(pair.public(), now));
             halves.push((pair.kid(), sealed));
-            handles.push(ActiveKey::new(pair));
+            handles.push(self.parts.signer.hold(pair));
         }
         let ring = plan.apply(&before, staged, now)?;
         let records = records::of_step(&before, &ring, plan, told);
@@ -297,9 +302,10 @@ impl Rotator {
         if ring.keys.is_empty() && ring.version > 0 {
             return Err(RotationFault::Unreadable);
         }
-        let opened = match (Opened::open(&ring, &stored, &pace.sealer), pace.candidate.take()) {
+        let opened = match (self.open_halves(&ring, &stored, &pace.sealer), pace.candidate.take()) {
             (Err(OtherKek(kid)), Some(candidate)) => {
-                let opened = Opened::open(&ring, &stored, &candidate).map_err(|_| sealed_elsewhere(kid))?;
+                let opened =
+                    self.open_halves(&ring, &stored, &candidate).map_err(|_| sealed_elsewhere(kid))?;
                 pace.sealer = candidate;
                 opened
             }
@@ -309,6 +315,10 @@ impl Rotator {
         *self.lock_opened() = opened;
         self.put_in_force(ring);
         Ok(())
+    }
+
+    fn open_halves(&self, ring: &KeyRing, stored: &StoredRing, sealer: &Sealer) -> Result<Opened, OtherKek> {
+        Opened::open(ring, stored, sealer, |pair| self.parts.signer.hold(pair))
     }
 
     /// Readers see the new JWKS before the new key signs. Private halves that no longer sign are dropped.

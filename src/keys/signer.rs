@@ -1,7 +1,9 @@
-//! Signs what was recorded, and nothing else.
+//! Signs what was recorded, and nothing else, and looks at each signature before it lets it go.
 //!
-//! Knows how no key is held: a [`SigningKey`] may lie in memory today and in an
-//! HSM or a KMS later. RFC 7515 section 5.1.
+//! Knows how no key is held: a [`SigningKey`](super::SigningKey) may lie in
+//! memory today and in an HSM or a KMS later. A signature that does not verify
+//! could give the private key away (for RSA: Boneh and others, Eurocrypt 1997), so
+//! it never leaves, and its key signs nothing more in this process. RFC 7515 section 5.1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,22 +12,30 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::ActiveKey;
+use super::active::SignFailed;
+use super::in_process::RsaWorkers;
 use crate::audit::recorder::Recorded;
 use crate::digest::base64url;
-use crate::jose::{Algorithm, Kid};
+use crate::jose::{Algorithm, KeyPair, Kid};
 
-/// Nothing was signed.
+/// Nothing was signed. Where there is a record, it stays, as an unsigned intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSignature {
     /// No key is active for this algorithm.
     #[error("no {0} key is active")]
     NoKey(Algorithm),
-    /// The key was revoked while the request was under way. Its record stays, as an unsigned intent.
+    /// The key was revoked while the request was under way.
     #[error("the key {0} was revoked")]
     Revoked(Kid),
+    /// The key gave a wrong signature before, or just now.
+    #[error("the key {0} gave a wrong signature and signs nothing more; rotate it, and look at this machine")]
+    Quarantined(Kid),
     /// The key did not give a signature.
     #[error("the key {0} gave no signature")]
     Failed(Kid),
+    /// More signatures of this key are asked for than there is room to queue.
+    #[error("more signatures of the key {0} are asked for than there is room to queue")]
+    Overloaded(Kid),
 }
 
 /// A key that signs now.
@@ -48,34 +58,63 @@ pub struct Signing {
 
 /// Holds the active keys; the rotator swaps them.
 #[derive(Debug, Default)]
-pub struct Signer(ArcSwap<Signing>);
+pub struct Signer {
+    signing: ArcSwap<Signing>,
+    /// Keys that gave a wrong signature in this process.
+    quarantine: ArcSwap<BTreeSet<Kid>>,
+    rsa: RsaWorkers,
+}
 
 impl Signer {
     /// The key that signs with `algorithm` now. Compose takes it, and the
     /// signature uses this same one, so a rotation in between harms nobody.
     pub fn active(&self, algorithm: Algorithm) -> Result<InForce, NoSignature> {
-        let signing = self.0.load();
-        let lasts = |key: &&InForce| key.longest_lifetime >= Duration::from_secs(1);
-        signing.active.get(&algorithm).filter(lasts).cloned().ok_or(NoSignature::NoKey(algorithm))
+        let lasts = |key: &InForce| key.longest_lifetime >= Duration::from_secs(1);
+        let key = self.signing.load().active.get(&algorithm).cloned().filter(lasts);
+        let key = key.ok_or(NoSignature::NoKey(algorithm))?;
+        self.permit(key.key.kid())?;
+        Ok(key)
     }
 
-    /// Signs a recorded token and gives the compact JWT.
-    pub fn sign(&self, recorded: Recorded) -> Result<String, NoSignature> {
+    /// Signs a recorded token and gives the compact JWT. Whether the key may
+    /// sign is asked before and after, since a signature can take its time.
+    pub async fn sign(&self, recorded: Recorded) -> Result<String, NoSignature> {
         let unsigned = recorded.into_unsigned();
-        let kid = unsigned.key.kid();
-        if self.0.load().revoked.contains(&kid) {
-            return Err(NoSignature::Revoked(kid));
+        let (key, mut token) = (unsigned.key, unsigned.signing_input);
+        let kid = key.kid();
+        self.permit(kid)?;
+        let signature = key.sign(token.as_bytes()).await.map_err(|failed| match failed {
+            SignFailed::Overloaded => NoSignature::Overloaded(kid),
+            SignFailed::Failed => NoSignature::Failed(kid),
+        })?;
+        if !key.verify(token.as_bytes(), &signature) {
+            self.quarantine.rcu(|kids| kids.iter().copied().chain([kid]).collect::<BTreeSet<_>>());
         }
-        let signature =
-            unsigned.key.sign(unsigned.signing_input.as_bytes()).map_err(|_| NoSignature::Failed(kid))?;
-        let mut token = unsigned.signing_input;
+        self.permit(kid)?;
         token.push('.');
         token.push_str(&base64url(&signature));
         Ok(token)
     }
 
+    /// A handle on a key pair in memory; an RSA key signs on threads that this signer bounds.
+    pub fn hold(&self, pair: KeyPair) -> ActiveKey {
+        self.rsa.hold(pair)
+    }
+
+    /// The keys that gave a wrong signature. They sign nothing more until a restart; whoever rotates replaces them.
+    pub fn quarantined(&self) -> BTreeSet<Kid> {
+        self.quarantine.load().as_ref().clone()
+    }
+
     /// Puts other keys in force, at once for every later call.
-    pub(super) fn swap(&self, signing: Signing) {
-        self.0.store(Arc::new(signing));
+    pub fn swap(&self, signing: Signing) {
+        self.signing.store(Arc::new(signing));
+    }
+
+    fn permit(&self, kid: Kid) -> Result<(), NoSignature> {
+        if self.quarantine.load().contains(&kid) {
+            return Err(NoSignature::Quarantined(kid));
+        }
+        if self.signing.load().revoked.contains(&kid) { Err(NoSignature::Revoked(kid)) } else { Ok(()) }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::schedule::{Quantities, schedule};
 use super::*;
 use crate::digest::Digest;
+use crate::jose::rsa::Scheme;
 
 pub(super) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -47,6 +48,12 @@ pub(super) fn fresh_for(algorithms: &[Algorithm], batch: u64, now: Timestamp) ->
         let public = match algorithm {
             Algorithm::Es256 => PublicJwk::P256 { x, y },
             Algorithm::EdDsa => PublicJwk::Ed25519 { x },
+            Algorithm::Rs256 | Algorithm::Ps256 => {
+                let scheme = Scheme::of(*algorithm).unwrap();
+                let mut modulus = [x, y].concat().repeat(4);
+                (modulus[0], modulus[255]) = (0xff, 0xff);
+                PublicJwk::rsa(scheme, &modulus, &[1, 0, 1]).unwrap()
+            }
         };
         KeyFacts::staged(public, now)
     };

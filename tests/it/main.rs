@@ -25,9 +25,13 @@ mod scopes_and_limits;
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
 mod keys;
+mod keys_by_hand;
 mod log;
+mod lost_keys;
 mod recording;
 mod retention;
+mod rotators;
+mod signing;
 mod starting;
 mod unexpired;
 

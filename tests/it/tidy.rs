@@ -23,6 +23,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "issue",
             "clients",
             "limits::limiter",
+            "keys::in_process",
             "keys::opened",
             "keys::rotator",
             "keys::seal",
@@ -38,7 +39,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "telemetry",
         ],
     ),
-    ("what the shells may ask of the world", &["store", "config"]),
+    ("what the shells may ask of the world", &["store", "config", "workers"]),
     (
         "pure: they decide and compose",
         &[
@@ -48,6 +49,8 @@ const ROWS: [(&str, &[&str]); 8] = [
             "issue::compose",
             "issue::origin",
             "keys",
+            // Its signature may have to be waited for; composing only passes the handle on.
+            "keys::active",
             "limits",
             "audit",
             "jose",

@@ -122,7 +122,7 @@ fn a_kid_is_never_used_again() {
     let ring = started(ES256);
     let due = at(0).plus(days(14));
     let plan = schedule(&ring, ES256, &DEFAULTS, due).unwrap();
-    let again = KeyFacts::staged(ring.keys[0].public, due);
+    let again = KeyFacts::staged(ring.keys[0].public.clone(), due);
     let refused = plan.apply(&ring, vec![again], due).unwrap_err();
     assert!(matches!(refused, StalePlan::Broken(crate::keys::BrokenRing::RepeatedKid(_))), "{refused}");
 }

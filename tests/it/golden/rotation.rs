@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mintmark::digest::Digest;
+use mintmark::jose::rsa::Scheme;
 use mintmark::jose::verify::{Expected, Invalid, verify_access_token};
 use mintmark::jose::{Algorithm, JwkSet, PublicJwk};
 use mintmark::keys::{KeyFacts, KeyRing, KeyState, schedule};
@@ -162,5 +163,10 @@ fn stand_in(algorithm: Algorithm, number: u64) -> PublicJwk {
     match algorithm {
         Algorithm::Es256 => PublicJwk::P256 { x: bytes(b"x"), y: bytes(b"y") },
         Algorithm::EdDsa => PublicJwk::Ed25519 { x: bytes(b"x") },
+        Algorithm::Rs256 | Algorithm::Ps256 => {
+            let mut modulus = bytes(b"n").repeat(8);
+            (modulus[0], modulus[255]) = (0xff, 0xff);
+            PublicJwk::rsa(Scheme::of(algorithm).unwrap(), &modulus, &[1, 0, 1]).unwrap()
+        }
     }
 }

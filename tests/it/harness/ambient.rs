@@ -41,17 +41,28 @@ impl Clock for FakeClock {
     }
 }
 
-/// A stream of bytes that follows from its seed, and the public P-256 keys of `keys/golden` in their order.
+/// A stream of bytes that follows from its seed, and the public keys of `keys/golden` in their order.
 pub struct SeededEntropy {
     seed: Vec<u8>,
     blocks: Mutex<u64>,
-    next_key: AtomicUsize,
+    next_p256: AtomicUsize,
+    next_rsa: AtomicUsize,
 }
 
 impl SeededEntropy {
     /// The stream of this seed, from its beginning.
     pub fn new(seed: &[u8]) -> Self {
-        Self { seed: seed.to_vec(), blocks: Mutex::new(0), next_key: AtomicUsize::new(0) }
+        Self::from_key(seed, 0)
+    }
+
+    /// The same with the keys from this one on, so that two streams never give the same key.
+    pub fn from_key(seed: &[u8], first: usize) -> Self {
+        Self {
+            seed: seed.to_vec(),
+            blocks: Mutex::new(0),
+            next_p256: AtomicUsize::new(first),
+            next_rsa: AtomicUsize::new(first),
+        }
     }
 }
 
@@ -67,8 +78,15 @@ impl Entropy for SeededEntropy {
     }
 
     fn p256_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
-        let keys = include_str!("../../../keys/golden/p256.txt");
-        let line = keys.lines().nth(self.next_key.fetch_add(1, Ordering::Relaxed)).ok_or(EntropyFailed)?;
-        Ok(Zeroizing::new(base64::engine::general_purpose::STANDARD.decode(line).unwrap()))
+        next(include_str!("../../../keys/golden/p256.txt"), &self.next_p256)
     }
+
+    fn rsa_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
+        next(include_str!("../../../keys/golden/rsa.txt"), &self.next_rsa)
+    }
+}
+
+fn next(keys: &str, number: &AtomicUsize) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
+    let line = keys.lines().nth(number.fetch_add(1, Ordering::Relaxed)).ok_or(EntropyFailed)?;
+    Ok(Zeroizing::new(base64::engine::general_purpose::STANDARD.decode(line).unwrap()))
 }

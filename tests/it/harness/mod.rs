@@ -38,7 +38,7 @@ pub const START: Timestamp = Timestamp::from_seconds(1_795_348_800);
 /// The issuer of every test.
 pub const ISSUER: &str = "https://auth.example.com";
 /// The key encryption key of every test that does not try another.
-const KEK: [u8; 32] = [7; 32];
+pub const KEK: [u8; 32] = [7; 32];
 /// The demo resource of the tests.
 pub const ORDERS: &str = "https://orders.example.com";
 
@@ -104,6 +104,11 @@ impl TestMint {
     /// The clock of this test.
     pub fn clock(&self) -> &FakeClock {
         &self.clock
+    }
+
+    /// The same, to build parts of one's own with.
+    pub fn clock_handle(&self) -> Arc<FakeClock> {
+        self.clock.clone()
     }
 
     /// Lets time pass, both clocks alike, and the background tasks do what is due.

@@ -1,28 +1,37 @@
-//! Where Argon2 runs: off the reactor, a few at a time, with a short queue.
+//! Work that would hold up the reactor, on threads of its own: a few at a time, with a bounded queue.
+//!
+//! Each kind of work has a [`Workers`] of its own, so that one kind never
+//! takes the room of another. What does not fit is refused at once.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// More hashing is asked for than there is room to queue.
+/// More is asked for than there is room to queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many secrets are being verified")]
+#[error("more work is asked for than there is room to queue")]
 pub struct Overloaded;
 
-/// Runs hashing on blocking threads. Each run takes 19 MiB while it lasts.
-#[derive(Clone)]
-pub struct Hashing {
+/// Runs work on blocking threads. Clones share the room.
+#[derive(Clone, Debug)]
+pub struct Workers {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
 
-impl Hashing {
-    /// `at_once` run, twice as many wait, the rest is refused.
-    pub fn new(at_once: usize) -> Self {
+impl Workers {
+    /// `at_once` pieces run, `waiting` more wait, the rest is refused.
+    pub fn new(at_once: usize, waiting: usize) -> Self {
         Self {
             running: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(at_once.saturating_mul(3))),
+            admitted: Arc::new(Semaphore::new(at_once.saturating_add(waiting))),
         }
+    }
+
+    /// As many at once as the machine has cores, and `waiting` for each core.
+    pub fn on_every_core(waiting: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self::new(cores, cores.saturating_mul(waiting))
     }
 
     /// Runs `work`. A caller that goes away while waiting frees its place at
@@ -51,30 +60,30 @@ mod tests {
 
     #[tokio::test]
     async fn refuses_what_does_not_fit_the_queue() {
-        let hashing = Hashing::new(1);
+        let workers = Workers::new(1, 2);
         let (release, held) = mpsc::channel::<()>();
         let busy = tokio::spawn({
-            let hashing = hashing.clone();
-            async move { hashing.run(move || held.recv()).await }
+            let workers = workers.clone();
+            async move { workers.run(move || held.recv()).await }
         });
-        while hashing.running.available_permits() > 0 {
+        while workers.running.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         let waiting: Vec<_> = (0..2)
             .map(|_| {
-                let hashing = hashing.clone();
-                tokio::spawn(async move { hashing.run(|| ()).await })
+                let workers = workers.clone();
+                tokio::spawn(async move { workers.run(|| ()).await })
             })
             .collect();
-        while hashing.admitted.available_permits() > 0 {
+        while workers.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(hashing.run(|| ()).await, Err(Overloaded));
+        assert_eq!(workers.run(|| ()).await, Err(Overloaded));
         release.send(()).unwrap();
         assert!(busy.await.unwrap().is_ok());
         for task in waiting {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
-        assert_eq!(hashing.run(|| ()).await, Ok(()));
+        assert_eq!(workers.run(|| ()).await, Ok(()));
     }
 }

@@ -1,0 +1,248 @@
+//! Several rotators over one store, rotators that sleep, and stores that fail under them.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use mintmark::ambient::{Entropy, EntropyFailed};
+use mintmark::audit::event::EventType;
+use mintmark::jose::Algorithm;
+use mintmark::keys::rotator::{Rotator, RotatorParts};
+use mintmark::keys::seal::Sealer;
+use mintmark::keys::signer::Signer;
+use mintmark::keys::{KeyRing, KeyState};
+use zeroize::Zeroizing;
+
+use crate::harness::{KEK, ORDERS, START, SeededEntropy, TestMint, foreign_connection, with_mint};
+
+/// Another process's rotator, as far as the store can tell.
+async fn another(mint: &TestMint, entropy: Arc<dyn Entropy>) -> (Arc<Rotator>, Arc<Signer>) {
+    let settings = mint.settings();
+    let signer = Arc::new(Signer::default());
+    let rotator = Rotator::open(RotatorParts {
+        store: mint.app().store.clone(),
+        recorder: mint.app().recorder.clone(),
+        signer: signer.clone(),
+        sealer: Sealer::new(&KEK),
+        clock: mint.clock_handle(),
+        entropy,
+        quantities: settings.keys.quantities(settings.tokens.max_lifetime),
+        algorithms: settings.keys.algorithms.clone(),
+    });
+    (Arc::new(rotator.await.unwrap()), signer)
+}
+
+async fn stored(mint: &TestMint) -> KeyRing {
+    mint.app().store.key_ring().await.unwrap().ring
+}
+
+fn count(ring: &KeyRing, state: KeyState) -> usize {
+    ring.keys.iter().filter(|key| key.state == state).count()
+}
+
+/// Randomness that makes its reader wait until the test lets it go on.
+struct Held {
+    inner: SeededEntropy,
+    gate: Mutex<(bool, bool)>,
+    turned: Condvar,
+}
+
+impl Held {
+    fn new() -> Arc<Self> {
+        let inner = SeededEntropy::from_key(b"another", 20);
+        Arc::new(Self { inner, gate: Mutex::new((false, false)), turned: Condvar::new() })
+    }
+
+    fn wait_until_asked(&self) {
+        let gate = self.gate.lock().unwrap();
+        drop(self.turned.wait_while(gate, |(asked, _)| !*asked).unwrap());
+    }
+
+    fn let_go(&self) {
+        self.gate.lock().unwrap().1 = true;
+        self.turned.notify_all();
+    }
+}
+
+impl Entropy for Held {
+    fn fill(&self, out: &mut [u8]) -> Result<(), EntropyFailed> {
+        self.inner.fill(out)
+    }
+
+    fn p256_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
+        let mut gate = self.gate.lock().unwrap();
+        gate.0 = true;
+        self.turned.notify_all();
+        drop(self.turned.wait_while(gate, |(_, open)| !*open).unwrap());
+        self.inner.p256_pkcs8()
+    }
+
+    fn rsa_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, EntropyFailed> {
+        self.inner.rsa_pkcs8()
+    }
+}
+
+#[tokio::test]
+async fn two_rotators_at_the_same_time_make_one_new_active_key() {
+    with_mint(async |mint| {
+        let (other, _) = another(mint, Arc::new(SeededEntropy::from_key(b"another", 20))).await;
+        let before = stored(mint).await;
+        mint.clock().advance(Duration::from_hours(24 * 14));
+        let ours = mint.app().rotator.clone();
+        let (one, two) = tokio::join!(ours.tick(), other.tick());
+        assert!(one.is_ok() != two.is_ok(), "one of them was told that its plan is stale: {one:?} {two:?}");
+        let after = stored(mint).await;
+        after.check().unwrap();
+        assert_eq!(after.version, before.version + 1);
+        assert_eq!(after.keys.len(), 3);
+        assert_eq!(mint.logged(EventType::KeyActivated).await.len(), 2, "the first start's and this one");
+
+        // The loser reads what is there and is content.
+        for rotator in [&ours, &other] {
+            rotator.tick().await.unwrap();
+            assert_eq!(*rotator.ring(), after);
+        }
+        assert_eq!(stored(mint).await.version, after.version);
+    })
+    .await;
+}
+
+/// AWS, 19 October 2025: a worker that was late applied an old plan over a newer one, and the clean-up
+/// then removed what was in use. Here the store takes a plan only for the ring that it was made from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aws_2025_a_rotator_that_slept_while_another_rotated_twice_changes_nothing() {
+    with_mint(async |mint| {
+        let held = Held::new();
+        let (sleeper, signer) = another(mint, held.clone()).await;
+        mint.clock().advance(Duration::from_hours(24 * 14));
+        let asleep = tokio::spawn({
+            let sleeper = sleeper.clone();
+            async move { sleeper.tick().await }
+        });
+        tokio::task::block_in_place(|| held.wait_until_asked());
+
+        mint.tick().await;
+        mint.later("14d").await;
+        let after = stored(mint).await;
+        assert_eq!(count(&after, KeyState::Removed), 1, "two rotations and a removal later");
+
+        held.let_go();
+        let refused = asleep.await.unwrap().unwrap_err().to_string();
+        assert_eq!(refused, "the object was changed by somebody else");
+        assert_eq!(stored(mint).await, after);
+        // Its own signer never heard of the key that it made, and learns the ring that is there.
+        sleeper.tick().await.unwrap();
+        let active = after.active(Algorithm::Es256).unwrap().kid;
+        assert_eq!(signer.active(Algorithm::Es256).unwrap().key.kid(), active);
+    })
+    .await;
+}
+
+/// An operator revokes while a planned rotation sleeps: the plan would activate the revoked key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sleeping_rotation_does_not_undo_a_revocation() {
+    with_mint(async |mint| {
+        let held = Held::new();
+        let (sleeper, _) = another(mint, held.clone()).await;
+        let standby = mint.app().rotator.ring().standby(Algorithm::Es256).unwrap().kid;
+        mint.clock().advance(Duration::from_hours(24 * 14));
+        let asleep = tokio::spawn(async move { sleeper.tick().await });
+        tokio::task::block_in_place(|| held.wait_until_asked());
+        let revoked = mint.app().rotator.revoke(standby, "leak", None, "unix:0").await;
+        revoked.unwrap();
+        held.let_go();
+        asleep.await.unwrap().unwrap_err();
+        assert_eq!(stored(mint).await.key(standby).unwrap().state, KeyState::Revoked);
+        assert!(mint.jwks().await.find(&standby.to_string()).is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rotation_that_cannot_be_stored_leaves_the_old_key_signing() {
+    with_mint(async |mint| {
+        let reader = mint.usual_policy().await;
+        let first = mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid;
+        let mut foreign = foreign_connection(&mint.data_dir().join("mintmark.db")).await;
+        let full =
+            "CREATE TRIGGER full BEFORE UPDATE ON signing_keys BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+        sqlx::query(full).execute(&mut foreign).await.unwrap();
+        mint.clock().advance(Duration::from_hours(24 * 14));
+        for _ in 0..3 {
+            mint.app().rotator.tick().await.unwrap_err();
+            let token = mint.token(&reader, "").await;
+            assert_eq!(token.assert_token().0["kid"], first.to_string());
+        }
+        sqlx::query("DROP TRIGGER full").execute(&mut foreign).await.unwrap();
+        mint.tick().await;
+        let token = mint.token(&reader, "").await;
+        assert_ne!(token.assert_token().0["kid"], first.to_string());
+        assert_eq!(mint.logged(EventType::KeyActivated).await.len(), 2);
+    })
+    .await;
+}
+
+/// What a longer `tokens.max_lifetime` promises to a token, no later start takes back.
+#[tokio::test]
+async fn a_token_outlives_the_settings_that_it_was_issued_by() {
+    with_mint(async |mint| {
+        let reader = mint.usual_policy().await;
+        let first = mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid;
+        mint.set("MINTMARK_TOKENS__LIFETIME", "1h");
+        mint.restart().await;
+        mint.clock().advance(Duration::from_hours(24 * 14) - Duration::from_secs(1));
+        let token = mint.token(&reader, "").await.access_token().unwrap();
+
+        mint.set("MINTMARK_TOKENS__LIFETIME", "1m");
+        mint.set("MINTMARK_TOKENS__MAX_LIFETIME", "1m");
+        mint.restart().await;
+        mint.later("1s").await;
+        assert_eq!(mint.app().rotator.ring().key(first).unwrap().state, KeyState::Passive);
+        mint.later("59m").await;
+        mint.judge(&token, &mint.jwks().await, ORDERS).unwrap();
+        mint.later("4m").await;
+        assert!(mint.jwks().await.find(&first.to_string()).is_none());
+    })
+    .await;
+}
+
+/// Longer tokens are told before the first of them is issued, as a change of the settings.
+#[tokio::test]
+async fn longer_tokens_are_recorded_before_the_first_is_issued() {
+    with_mint(async |mint| {
+        mint.usual_policy().await;
+        assert!(mint.logged(EventType::ConfigChanged).await.is_empty());
+        mint.set("MINTMARK_KEYS__RETAIN_FOR", "2h");
+        mint.restart().await;
+        mint.restart().await;
+        let told = mint.logged(EventType::ConfigChanged).await;
+        assert_eq!(told.len(), 1);
+        let expected = serde_json::json!({
+            "actor": "schedule", "via": "settings", "request_id": null, "object": "keys.retain_for",
+            "before": 3750, "after": 7200,
+        });
+        assert_eq!(told[0].body, expected);
+        let ring = mint.app().rotator.ring();
+        assert_eq!(ring.active(Algorithm::Es256).unwrap().retain_for, Some(Duration::from_hours(2)));
+    })
+    .await;
+}
+
+/// A clock that was years ahead when the keys were made: said aloud, and mended by a rotation by hand.
+#[tokio::test]
+async fn keys_from_the_future_are_told_and_an_operator_mends_them() {
+    with_mint(async |mint| {
+        let reader = mint.usual_policy().await;
+        mint.clock().set_wall(START.minus(Duration::from_hours(24 * 300)));
+        mint.crash().await;
+        let complaint = || mint.app().rotator.complaint().unwrap_or_default();
+        assert!(complaint().starts_with("the keys' times lie ahead of the clock, until 2026-11-22"));
+        mint.token(&reader, "").await.assert_token();
+        mint.app().rotator.rotate(None, true, "unix:0").await.unwrap();
+        assert_eq!(complaint(), "");
+        mint.later("63m").await;
+        // What came to rest rests by the clock of today.
+        assert_eq!(count(&stored(mint).await, KeyState::Passive), 0);
+        mint.clock().set_wall(START);
+    })
+    .await;
+}
