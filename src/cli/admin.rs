@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, LINK};
 use hyper::{Method, StatusCode, Uri};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::wire::{self, Address, Response, Streamed};
@@ -44,6 +45,13 @@ impl Admin {
         Ok(self.accepted(answer)?.document)
     }
 
+    /// What the server says to a body in JSON that holds a secret. It is erased here once it is sent.
+    pub async fn post_secret(&self, path: &str, body: Zeroizing<Vec<u8>>) -> Result<Value, Failure> {
+        let body = Bytes::from_owner(body);
+        let answer = wire::send(&self.address, Method::POST, path, json_headers(), body).await?;
+        Ok(self.accepted(answer)?.document)
+    }
+
     /// Makes or changes the object at `path`: `compose` sees the present one, if any. A change
     /// that somebody else made in between is not overwritten; the server refuses this one then.
     pub async fn put(
@@ -65,17 +73,21 @@ impl Admin {
         Ok(self.accepted(answer)?.document)
     }
 
-    /// All pages of a list as one `{"items":[...]}`, with `at_most` items if that is given.
+    /// All pages of a list as one `{"items":[...]}`, with `at_most` items if that is given, beside
+    /// whatever else the first page says.
     pub async fn list(&self, path: &str, at_most: Option<usize>) -> Result<Value, Failure> {
         let mut items = Vec::new();
+        let mut whole: Option<Map<String, Value>> = None;
         let mut next = Some(path.to_owned());
         while let Some(path) = next.take() {
             let answer = self.send(Method::GET, &path, HeaderMap::new(), None).await?;
-            let Answer { headers, mut document } = self.accepted(answer)?;
+            let Answer { headers, document } = self.accepted(answer)?;
+            let Value::Object(mut document) = document else { return Err(self.foreign("items")) };
             match document.get_mut("items").map(Value::take) {
                 Some(Value::Array(page)) => items.extend(page),
                 _ => return Err(self.foreign("items")),
             }
+            whole.get_or_insert(document);
             if let Some(most) = at_most
                 && items.len() >= most
             {
@@ -85,7 +97,9 @@ impl Admin {
             // A page that names itself would never end.
             next = next_page(&headers).filter(|next| *next != path);
         }
-        Ok(json!({ "items": items }))
+        let mut whole = whole.unwrap_or_default();
+        whole.insert("items".to_owned(), Value::Array(items));
+        Ok(Value::Object(whole))
     }
 
     /// An answer of any length, once it is known to be no refusal.
@@ -113,7 +127,7 @@ impl Admin {
         body: Option<&Value>,
     ) -> Result<Response, Failure> {
         let body = body.map_or_else(Bytes::new, |body| {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.extend(json_headers());
             Bytes::from(body.to_string())
         });
         Ok(wire::send(&self.address, method, path, headers, body).await?)
@@ -133,6 +147,10 @@ impl Admin {
             self.address
         ))
     }
+}
+
+fn json_headers() -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
 }
 
 /// A refusal in one line: what the server says, and what it knows the request by when it is the server's fault.

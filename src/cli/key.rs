@@ -1,22 +1,35 @@
-//! `mintmark key`: the signing keys and their next steps.
+//! `mintmark key`: the signing keys, their lives, and what an operator does to them by hand.
+//!
+//! Every act is the server's; here stands what a person types and reads. No
+//! question is asked before an act, so that scripts can do all of it.
+
+mod import;
+mod life;
+mod timeline;
+mod told;
+
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
+use super::admin::{Admin, escaped};
 use super::failure::Failure;
-use super::output::{NOTHING, member, utc};
+use super::output::{COLUMNS, member};
 use super::session::Session;
-use crate::time::span_text;
+use super::values::{self, Time};
 
 const KEYS: &str = "/admin/v1/keys";
-/// As much of a thumbprint as a person compares.
-const SHORT_KID: usize = 8;
 
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Key {
-    /// List the keys, each with its times; those ahead are planned
-    List,
+    /// Draw the life of each key: what it did, does and will do
+    List {
+        /// Those too that have left the JWKS in their time
+        #[arg(long)]
+        all: bool,
+    },
     /// Let the next key sign from now on
     Rotate {
         /// Only the keys of this algorithm, such as ES256
@@ -26,88 +39,147 @@ pub(super) enum Key {
         #[arg(long)]
         now: bool,
     },
+    /// Keep a key in the JWKS, whatever the timers say
+    Retain(#[command(flatten)] Which),
+    /// Let the timers rule a retained key again
+    Release(#[command(flatten)] Which),
+    /// Take a key out of the JWKS at once and for ever, such as when it leaked
+    Revoke(#[command(flatten)] Revoke),
+    /// Bring in a private key that was made elsewhere
+    Import {
+        /// A file with the key as PKCS#8 in PEM that nobody else can read
+        file: PathBuf,
+        /// What the key signs with, where its type does not tell, such as PS256
+        #[arg(long, value_name = "ALGORITHM")]
+        alg: Option<String>,
+    },
+    /// Seal all private keys under another key-encryption key
+    Rewrap {
+        /// The file with the new one, which the server reads
+        #[arg(long, value_name = "FILE")]
+        kek_file: PathBuf,
+    },
+}
+
+/// One key.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// Its identifier, or at least the first 6 characters
+    #[arg(value_parser = values::kid, allow_hyphen_values = true)]
+    kid: String,
+}
+
+/// Which key is revoked, and why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    which: Which,
+    /// Why, for the log and for whoever lists the keys
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Since when it may have been in other hands, such as 2h or 2026-11-21T22:58:01Z
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    since: Option<Time>,
+    /// Tell what would happen and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Does it.
 pub(super) async fn run(verb: Key, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-    let admin = session.admin()?;
     match verb {
-        Key::List => {
-            let keys = admin.list(KEYS, None).await?;
-            let headings = ["KEY", "ALG", "STATE", "PUBLISHED", "SIGNS SINCE", "RESTS SINCE", "GOES"];
-            session.print_list(&keys, &headings, row)
-        }
+        Key::List { all } => list(all, session).await,
         Key::Rotate { alg, now } => {
-            let mut body = Map::new();
-            if let Some(alg) = alg {
-                body.insert("alg".to_owned(), alg.into());
-            }
-            body.insert("now".to_owned(), now.into());
-            let answer = admin.post(&format!("{KEYS}/rotate"), Some(&Value::Object(body))).await?;
-            session.print_as(&answer, |out| writeln!(out, "{}", told(&answer)))
+            let body = json!({ "alg": alg, "now": now });
+            let answer = session.admin()?.post(&format!("{KEYS}/rotate"), Some(&body)).await?;
+            print(&answer, &told::rotated(&answer), session)
+        }
+        Key::Retain(which) => {
+            let key = act(&which, "retain", None, session).await?;
+            print(&key, &told::retained(&key), session)
+        }
+        Key::Release(which) => {
+            let key = act(&which, "release", None, session).await?;
+            print(&key, &told::released(&key), session)
+        }
+        Key::Revoke(asked) => {
+            let since = asked.since.map(|since| since.seconds(session.clock.now()));
+            let body = json!({ "reason": asked.reason, "since": since, "dry_run": asked.dry_run });
+            let answer = act(&asked.which, "revoke", Some(&body), session).await?;
+            print(&answer, &told::revoked(&answer), session)
+        }
+        Key::Import { file, alg } => {
+            let body = import::body(&file, alg.as_deref())?;
+            let key = session.admin()?.post_secret(&format!("{KEYS}/import"), body).await?;
+            print(&key, &told::imported(&key), session)
+        }
+        Key::Rewrap { kek_file } => {
+            let file = absolute(&kek_file)?;
+            let body = json!({ "kek_file": file });
+            let answer = session.admin()?.post(&format!("{KEYS}/rewrap"), Some(&body)).await?;
+            print(&answer, &told::rewrapped(&answer, &file), session)
         }
     }
 }
 
-fn row(key: &Value) -> Vec<String> {
-    let retained = key.get("retain").and_then(Value::as_bool).unwrap_or_default();
-    vec![
-        member(key, "kid").chars().take(SHORT_KID).collect(),
-        member(key, "alg"),
-        member(key, "state"),
-        time(key, "published_at"),
-        time(key, "activated_at"),
-        time(key, "passive_at"),
-        if retained { "retained".to_owned() } else { time(key, "remove_at") },
-    ]
-}
-
-/// Date and time with a blank between them, where the table may break.
-fn time(key: &Value, name: &str) -> String {
-    let seconds = key.get(name).and_then(Value::as_u64);
-    seconds.map_or_else(|| NOTHING.to_owned(), |seconds| utc(seconds).replace('T', " "))
-}
-
-fn told(answer: &Value) -> String {
-    let seconds = |name: &str| answer.get(name).and_then(Value::as_u64);
-    match (answer.get("rotated").and_then(Value::as_bool), seconds("exposure"), seconds("activates_at")) {
-        (Some(true), None | Some(0), _) => "The next key signs from now on.".to_owned(),
-        (Some(true), Some(exposure), _) => format!(
-            "The next key signs from now on; verifiers may refuse its tokens for up to {}.",
-            span_text(std::time::Duration::from_secs(exposure))
-        ),
-        (_, _, Some(at)) => format!(
-            "Not yet: verifiers know the next key from {} on, and it signs by itself then; --now does not wait.",
-            utc(at)
-        ),
-        _ => {
-            "Not yet: the next key signs as soon as every verifier knows it; --now does not wait.".to_owned()
+async fn list(all: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let keys = session.admin()?.list(KEYS, None).await?;
+    let now = keys.get("now").and_then(Value::as_u64).unwrap_or(session.clock.now().seconds());
+    session.print_as(&keys, |out| {
+        let items = keys.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let (shown, hidden): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|key| all || member(key, "state") != "removed");
+        write!(out, "{}", timeline::draw(&shown, now, COLUMNS))?;
+        match hidden.len() {
+            0 => Ok(()),
+            1 => writeln!(out, "1 removed key is not shown; --all shows it"),
+            more => writeln!(out, "{more} removed keys are not shown; --all shows them"),
         }
+    })
+}
+
+/// Does `verb` to the key and gives the answer.
+async fn act(
+    Which { kid }: &Which,
+    verb: &str,
+    body: Option<&Value>,
+    session: &mut Session<'_, '_>,
+) -> Result<Value, Failure> {
+    let admin = session.admin()?;
+    let kid = whole_kid(&admin, kid).await?;
+    admin.post(&format!("{KEYS}/{}/{verb}", escaped(&kid)), body).await
+}
+
+/// The identifier that `text` is or begins.
+pub(super) async fn whole_kid(admin: &Admin, text: &str) -> Result<String, Failure> {
+    if text.len() == values::KID {
+        return Ok(text.to_owned());
+    }
+    let keys = admin.list(KEYS, None).await?;
+    let items = keys.get("items").and_then(Value::as_array);
+    let mut fitting: Vec<String> = items.into_iter().flatten().map(|key| member(key, "kid")).collect();
+    fitting.retain(|kid| kid.starts_with(text));
+    match (fitting.pop(), fitting.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => Err(Failure::refused(format!(
+            "several keys begin with {text}: {}, {last}; give more of it",
+            fitting.join(", ")
+        ))),
+        (None, _) => Err(Failure::refused(format!(
+            "no key begins with {text}; `mintmark key list --all -o json` has all of them"
+        ))),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+/// The server reads it, from a working directory of its own.
+fn absolute(path: &Path) -> Result<String, Failure> {
+    let absolute = std::path::absolute(path)
+        .map_err(|error| Failure::usage(format!("{} is not a path: {error}", path.display())))?;
+    let text = absolute.to_str().map(str::to_owned);
+    text.ok_or_else(|| Failure::usage(format!("{} is not text in UTF-8: rename it", path.display())))
+}
 
-    use super::*;
-
-    #[test]
-    fn a_key_is_one_row_of_times() {
-        let key = json!({
-            "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "alg": "EdDSA", "state": "active",
-            "published_at": 0, "activated_at": 86_400, "passive_at": null, "remove_at": null,
-            "retain": false, "reason": null
-        });
-        let expected =
-            ["kPrK_qmx", "EdDSA", "active", "1970-01-01 00:00:00Z", "1970-01-02 00:00:00Z", "-", "-"];
-        assert_eq!(row(&key), expected);
-    }
-
-    #[test]
-    fn a_rotation_tells_what_it_means() {
-        assert_eq!(told(&json!({ "rotated": true, "exposure": 0 })), "The next key signs from now on.");
-        assert!(told(&json!({ "rotated": true, "exposure": 330 })).contains("330s"));
-        assert!(told(&json!({ "rotated": false, "activates_at": 60 })).contains("1970-01-01T00:01:00Z"));
-    }
+/// Prints the answer for programs, the lines for people.
+fn print(answer: &Value, lines: &[String], session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    session.print_as(answer, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))
 }

@@ -13,7 +13,7 @@ use super::failure::one_line;
 use crate::time::Timestamp;
 
 /// What a terminal has at least.
-const COLUMNS: usize = 80;
+pub const COLUMNS: usize = 80;
 const GAP: &str = "  ";
 /// No column is made narrower than this.
 const NARROWEST: usize = 8;
@@ -219,6 +219,21 @@ pub fn utc(seconds: u64) -> String {
     time.split_once('.').map_or_else(|| time.clone(), |(whole, _)| format!("{whole}Z"))
 }
 
+/// A span as a person says it, in its two greatest units: `13d 4h`, `5m 30s`, `42m`. Smaller ones are dropped.
+pub fn span(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let first = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(units.len() - 1);
+    let mut rest = seconds;
+    let mut said = Vec::new();
+    for (size, unit) in units.iter().skip(first).take(2) {
+        if rest >= *size || said.is_empty() {
+            said.push(format!("{}{unit}", rest / size));
+        }
+        rest %= size;
+    }
+    said.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -280,6 +295,23 @@ mod tests {
         ]
         .concat();
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_span_is_said_in_two_units() {
+        for (seconds, said) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (330, "5m 30s"),
+            (3_600, "1h"),
+            (3_659, "1h"),
+            (3_660, "1h 1m"),
+            (86_400 * 13 + 3_600 * 4 + 59, "13d 4h"),
+            (86_400 * 13 + 59, "13d"),
+        ] {
+            assert_eq!(span(seconds), said, "{seconds}");
+        }
     }
 
     #[test]

@@ -40,12 +40,50 @@ pub(super) fn claim(text: &str) -> Result<(String, Value), String> {
     Ok((name.to_owned(), value))
 }
 
-/// A time in RFC 3339, as Unix seconds.
-pub(super) fn time(text: &str) -> Result<u64, String> {
-    Timestamp::parse(text)
-        .map(Timestamp::seconds)
-        .ok_or_else(|| "expected a time such as 2026-11-21T22:58:01Z".to_owned())
+/// A point in time, as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Time {
+    /// This one, in Unix seconds.
+    At(u64),
+    /// So many seconds before the command runs.
+    Ago(u64),
 }
+
+impl Time {
+    /// Unix seconds, given what time it is.
+    pub(super) fn seconds(self, now: Timestamp) -> u64 {
+        match self {
+            Self::At(seconds) => seconds,
+            Self::Ago(seconds) => now.seconds().saturating_sub(seconds),
+        }
+    }
+}
+
+/// A time in RFC 3339 or Unix seconds, or how long ago it is, such as `2h`.
+pub(super) fn time(text: &str) -> Result<Time, String> {
+    let at = Timestamp::parse(text).map(Timestamp::seconds).or_else(|| decimal(text));
+    at.map(Time::At).or_else(|| seconds(text).ok().map(Time::Ago)).ok_or_else(|| {
+        "expected a time such as 2026-11-21T22:58:01Z or 1795301881, or how long ago, such as 2h".to_owned()
+    })
+}
+
+fn decimal(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// A key's identifier or the beginning of one.
+pub(super) fn kid(text: &str) -> Result<String, String> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if (LEAST_OF_KID..=KID).contains(&text.len()) && text.bytes().all(known) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected a key's identifier, or at least its first {LEAST_OF_KID} characters"))
+}
+
+/// How long a key's identifier is: a thumbprint (RFC 7638) in base64url.
+pub(super) const KID: usize = 43;
+/// So much of one names a key without telling two apart by luck.
+const LEAST_OF_KID: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -72,7 +110,36 @@ mod tests {
     fn spans_and_times_are_whole_seconds() {
         assert_eq!(seconds("5m"), Ok(300));
         assert!(seconds("5ms").is_err() && seconds("5").is_err());
-        assert_eq!(time("1970-01-01T00:01:00Z"), Ok(60));
-        assert!(time("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_time_is_a_date_a_number_or_a_span_ago() {
+        let now = Timestamp::from_seconds(10_000);
+        for (text, expected) in [
+            ("1970-01-01T00:01:00Z", 60),
+            ("1970-01-01T01:01:00+01:00", 60),
+            ("60", 60),
+            ("0", 0),
+            ("1795301881", 1_795_301_881),
+            ("2h", 2_800),
+            ("0s", 10_000),
+            ("1d", 0),
+        ] {
+            assert_eq!(time(text).unwrap().seconds(now), expected, "{text}");
+        }
+        for bad in ["", "yesterday", "-1", "+60", "2 h", "5ms", "1.5h", "2026-11-21", "99999999999999999999"]
+        {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_named_by_enough_of_its_identifier() {
+        let whole = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+        assert_eq!(kid(whole).unwrap(), whole);
+        assert_eq!(kid("-PrK_q").unwrap(), "-PrK_q");
+        for bad in ["", "kPrK_", "kPrK q", "kPrK/q", "kPrK_qé", &format!("{whole}A")] {
+            assert!(kid(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 
 use super::admin::escaped;
 use super::failure::{Exit, Failure};
+use super::key;
 use super::output::{NOTHING, member};
 use super::session::Session;
-use super::values;
+use super::values::{self, Time};
 use super::wire::Address;
 use crate::audit::checkpoint::Vkey;
 use crate::audit::verify::{Verdict, verify};
+use crate::time::Timestamp;
 
 const NOTHING_GIVEN: &str = "nothing to verify: give the file of an export, or --url";
 const ENTRIES: &str = "/admin/v1/audit/entries";
@@ -50,18 +52,21 @@ pub(super) struct Search {
     /// With this scope
     #[arg(long)]
     scope: Option<String>,
-    /// With this key
-    #[arg(long)]
+    /// With this key: its identifier, or at least the first 6 characters
+    #[arg(long, value_parser = values::kid, allow_hyphen_values = true)]
     kid: Option<String>,
     /// Of this kind, such as token.issued
     #[arg(long)]
     event: Option<String>,
-    /// Not before this time, such as 2026-11-21T22:58:01Z
+    /// Not before this time, such as 2026-11-21T22:58:01Z, or 2h for two hours ago
     #[arg(long, value_name = "TIME", value_parser = values::time)]
-    from: Option<u64>,
+    from: Option<Time>,
     /// Not after this time
     #[arg(long, value_name = "TIME", value_parser = values::time)]
-    to: Option<u64>,
+    to: Option<Time>,
+    /// Only tokens that have not expired
+    #[arg(long)]
+    unexpired: bool,
     /// At most so many
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -89,7 +94,12 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
     match verb {
         Audit::Search(search) => {
             let at_most = search.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let entries = session.admin()?.list(&search.path(), at_most).await?;
+            let admin = session.admin()?;
+            let kid = match &search.kid {
+                Some(kid) => Some(key::whole_kid(&admin, kid).await?),
+                None => None,
+            };
+            let entries = admin.list(&search.path(kid, session.clock.now()), at_most).await?;
             session.print_list(&entries, &["INDEX", "TIME", "EVENT", "BY", "ABOUT"], row)?;
         }
         Audit::Show { index } => {
@@ -103,15 +113,16 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
 }
 
 impl Search {
-    fn path(&self) -> String {
+    fn path(&self, kid: Option<String>, now: Timestamp) -> String {
         let texts = [
             ("client_id", self.client.clone()),
             ("jti", self.jti.clone()),
             ("scope", self.scope.clone()),
-            ("kid", self.kid.clone()),
+            ("kid", kid),
             ("event", self.event.clone()),
-            ("from", self.from.map(|seconds| seconds.to_string())),
-            ("to", self.to.map(|seconds| seconds.to_string())),
+            ("from", self.from.map(|time| time.seconds(now).to_string())),
+            ("to", self.to.map(|time| time.seconds(now).to_string())),
+            ("unexpired", self.unexpired.then(|| true.to_string())),
             ("limit", self.limit.map(|limit| limit.min(LARGEST_PAGE).to_string())),
         ];
         let query: Vec<String> = texts
