@@ -1,11 +1,13 @@
 //! Work that would hold up the reactor, on threads of its own: a few at a time, with a bounded queue.
 //!
 //! Each kind of work has a [`Workers`] of its own, so that one kind never
-//! takes the room of another. What does not fit is refused at once.
+//! takes the room of another. What does not fit is refused at once. Work on
+//! private keys has a thread for itself, see [`apart`].
 
 use std::sync::Arc;
+use std::thread;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// More is asked for than there is room to queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +54,17 @@ impl Workers {
     }
 }
 
+/// Runs `work` on a thread that ends with it. Libraries copy private keys about on
+/// their stack and leave them there; the system takes the pages of an ended thread
+/// back. `None` when there is no thread to be had, or `work` panicked.
+pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    let thread = thread::Builder::new().name("private keys".to_owned());
+    let started = thread.spawn(move || done.send(Box::new(work())).map_err(drop));
+    started.ok()?;
+    result.await.ok().map(|result| *result)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -85,5 +98,14 @@ mod tests {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
         assert_eq!(workers.run(|| ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn work_apart_ends_with_its_thread() {
+        assert_eq!(
+            apart(|| thread::current().name().map(str::to_owned)).await,
+            Some(Some("private keys".to_owned()))
+        );
+        assert_eq!(apart(|| -> u8 { panic!("a test's panic") }).await, None);
     }
 }

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::log::LONGEST_LIFE;
 use super::{Actor, Admin, Refusal};
 use crate::audit::unexpired::{Unexpired, unexpired};
 use crate::config::read_kek;
-use crate::jose::{Algorithm, Kid};
+use crate::jose::{Algorithm, Kid, import};
 use crate::keys::KeyFacts;
 use crate::keys::by_hand::Rotation;
 use crate::keys::rotator::Revocation;
 use crate::keys::seal::Sealer;
 use crate::policy::Violation;
 use crate::time::Timestamp;
+use crate::workers::apart;
 
 /// The longest reason, in characters: it is shown in lists.
 const MAX_REASON: usize = 200;
@@ -78,13 +80,27 @@ impl Admin {
         Ok((revocation, tokens))
     }
 
+    /// Takes in a private key that was made elsewhere, PKCS#8 in PEM. It waits, staged, until its ring
+    /// needs a standby.
+    pub async fn import_key(
+        &self,
+        actor: &Actor,
+        pem: Zeroizing<String>,
+        algorithm: Option<Algorithm>,
+    ) -> Result<KeyFacts, Refusal> {
+        let read = apart(move || import::import(pem.as_bytes(), algorithm)).await;
+        let read = read.ok_or(Refusal::Internal("the key could not be read"))?;
+        let (pair, pkcs8) = read.map_err(|bad| Violation::new("pkcs8", bad.to_string()))?;
+        Ok(self.parts.rotator.import(pair, pkcs8, &actor.name).await?)
+    }
+
     /// Seals every private key under the KEK in this file. Gives the KEK's fingerprint and how many keys.
     pub async fn rewrap_keys(&self, actor: &Actor, kek_file: PathBuf) -> Result<(String, usize), Refusal> {
         if !kek_file.is_absolute() {
             return Err(Violation::new("kek_file", "kek_file is an absolute path").into());
         }
-        let read = tokio::task::spawn_blocking(move || read_kek(&kek_file));
-        let kek = read.await.map_err(|_| Refusal::Internal("the file could not be read"))?;
+        let read = apart(move || read_kek(&kek_file)).await;
+        let kek = read.ok_or(Refusal::Internal("the file could not be read"))?;
         let kek = kek.map_err(|error| Violation::new("kek_file", error.to_string()))?;
         let sealer = Sealer::new(kek.expose());
         let kek_id = sealer.kek_id();

@@ -41,7 +41,8 @@ impl fmt::Debug for Pkcs8 {
 
 /// A private signing key with its public half. `Debug` shows algorithm and `kid` only.
 pub struct KeyPair {
-    private: Private,
+    /// On the heap, so that moving the pair leaves no copy behind.
+    private: Box<Private>,
     public: PublicJwk,
     kid: Kid,
 }
@@ -119,7 +120,7 @@ impl KeyPair {
             Algorithm::Ps256 => rsa(Scheme::Pss, der)?,
         };
         let public = public.ok_or(BadKey)?;
-        Ok(Self { private, kid: public.kid(), public })
+        Ok(Self { private: Box::new(private), kid: public.kid(), public })
     }
 
     /// The one algorithm this key signs with.
@@ -141,7 +142,7 @@ impl KeyPair {
     /// number as long as the modulus for RSA, which takes some 0.7 ms. The same
     /// message gives the same EdDSA and RS256 signature, never the same ES256 or PS256 one.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
-        match &self.private {
+        match &*self.private {
             Private::P256(pair, random) => {
                 Ok(pair.sign(random, message).map_err(|_| SignFailed)?.as_ref().to_vec())
             }

@@ -12,7 +12,7 @@ use super::active::{ActiveKey, SignFailed, SigningKey};
 use crate::ambient::{Entropy, EntropyFailed};
 use crate::jose::key_pair::GenerateFailed;
 use crate::jose::{Algorithm, KeyPair, Pkcs8, PublicJwk};
-use crate::workers::Workers;
+use crate::workers::{Workers, apart};
 
 /// How many RSA signatures wait for each core. At 0.7 ms each the last one
 /// waits for 90 ms; requests that were recorded together also come together.
@@ -72,15 +72,12 @@ impl SigningKey for Elsewhere {
     }
 }
 
-/// Makes a key, an RSA key on another thread.
+/// Makes a key, apart from the reactor: an RSA key takes its time, and each leaves traces on the stack.
 pub(super) async fn generate(
     algorithm: Algorithm,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<(KeyPair, Pkcs8), GenerateFailed> {
-    if !algorithm.is_rsa() {
-        return KeyPair::generate(algorithm, &**entropy);
-    }
     let entropy = entropy.clone();
-    let made = tokio::task::spawn_blocking(move || KeyPair::generate(algorithm, &*entropy));
-    made.await.unwrap_or(Err(GenerateFailed::Entropy(EntropyFailed)))
+    let made = apart(move || KeyPair::generate(algorithm, &*entropy)).await;
+    made.unwrap_or(Err(GenerateFailed::Entropy(EntropyFailed)))
 }

@@ -33,6 +33,7 @@ use crate::jose::key_pair::GenerateFailed;
 use crate::jose::{Algorithm, KeyPair, Kid, Pkcs8};
 use crate::store::{Change, Store, StoreFault, StoredRing};
 use crate::time::Timestamp;
+use crate::workers::apart;
 
 /// More steps than this in one tick mean that the schedule does not come to rest.
 const STEPS: usize = 32;
@@ -63,6 +64,9 @@ pub enum RotationFault {
     /// There were keys, and none of their rows can be read.
     #[error("store.url: no signing key of this store can be read; restore a backup")]
     Unreadable,
+    /// There was no thread to open the private halves on.
+    #[error("the private keys could not be opened")]
+    Broken,
     /// The plan did not fit the ring.
     #[error(transparent)]
     Stale(#[from] StalePlan),
@@ -295,6 +299,7 @@ impl Rotator {
         for row in &stored.broken {
             tracing::error!(row = %row.name, "a signing key's row cannot be read; the others are served");
         }
+        pace.unreadable = stored.broken.iter().map(|row| row.algorithm).collect();
         let (ring, broken) = stored.ring.clone().mend();
         for cause in broken {
             tracing::error!(%cause, "a signing key is not believed; the others are served");
@@ -302,23 +307,31 @@ impl Rotator {
         if ring.keys.is_empty() && ring.version > 0 {
             return Err(RotationFault::Unreadable);
         }
-        let opened = match (self.open_halves(&ring, &stored, &pace.sealer), pace.candidate.take()) {
-            (Err(OtherKek(kid)), Some(candidate)) => {
-                let opened =
-                    self.open_halves(&ring, &stored, &candidate).map_err(|_| sealed_elsewhere(kid))?;
+        let stored = Arc::new(stored);
+        let opened = match (self.open_halves(&ring, &stored, &pace.sealer).await, pace.candidate.take()) {
+            (Err(RotationFault::Sealed { .. }), Some(candidate)) => {
+                let opened = self.open_halves(&ring, &stored, &candidate).await?;
                 pace.sealer = candidate;
                 opened
             }
-            (opened, _) => opened.map_err(|OtherKek(kid)| sealed_elsewhere(kid))?,
+            (opened, _) => opened?,
         };
-        pace.unreadable = stored.broken.iter().map(|row| row.algorithm).collect();
         *self.lock_opened() = opened;
         self.put_in_force(ring);
         Ok(())
     }
 
-    fn open_halves(&self, ring: &KeyRing, stored: &StoredRing, sealer: &Sealer) -> Result<Opened, OtherKek> {
-        Opened::open(ring, stored, sealer, |pair| self.parts.signer.hold(pair))
+    async fn open_halves(
+        &self,
+        ring: &KeyRing,
+        stored: &Arc<StoredRing>,
+        sealer: &Sealer,
+    ) -> Result<Opened, RotationFault> {
+        let (ring, stored) = (ring.clone(), stored.clone());
+        let (sealer, signer) = (sealer.clone(), self.parts.signer.clone());
+        let opening = apart(move || Opened::open(&ring, &stored, &sealer, |pair| signer.hold(pair)));
+        let opened = opening.await.ok_or(RotationFault::Broken)?;
+        opened.map_err(|OtherKek(kid)| RotationFault::Sealed { kid, source: OpenFailed::OtherKek })
     }
 
     /// Readers see the new JWKS before the new key signs. Private halves that no longer sign are dropped.
@@ -342,8 +355,4 @@ impl Rotator {
     fn lock_opened(&self) -> MutexGuard<'_, Opened> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn sealed_elsewhere(kid: Kid) -> RotationFault {
-    RotationFault::Sealed { kid, source: OpenFailed::OtherKek }
 }

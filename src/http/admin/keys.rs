@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{AdminSide, Caller, Shared, answer, listing, read_body, to_its_end};
 use crate::admin::{Refusal, Revoke};
@@ -84,6 +85,7 @@ pub(super) fn router() -> Router<Arc<AdminSide>> {
     Router::new()
         .route(KEYS, get(list))
         .route("/admin/v1/keys/rotate", post(rotate))
+        .route("/admin/v1/keys/import", post(import))
         .route("/admin/v1/keys/rewrap", post(rewrap))
         .route("/admin/v1/keys/{kid}/retain", post(retain))
         .route("/admin/v1/keys/{kid}/release", post(release))
@@ -239,6 +241,29 @@ async fn revoke(
             exposure: plan.exposure.as_secs(),
             unexpired: UnexpiredBody { count, latest_exp: seconds(latest_exp) },
         })
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Import {
+    /// PKCS#8 in PEM.
+    pkcs8: String,
+    /// By default the one that follows from the key.
+    #[serde(default)]
+    alg: Option<Algorithm>,
+}
+
+async fn import(State(side): Shared, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
+    let Import { pkcs8, alg } = match read_body(&headers, &body, &caller) {
+        Ok(read) => read,
+        Err(refused) => return *refused,
+    };
+    let (admin, actor, pem) = (side.admin.clone(), caller.0.clone(), Zeroizing::new(pkcs8));
+    let done = to_its_end(async move { admin.import_key(&actor, pem, alg).await }).await;
+    answer(done, &caller.0.request_id, |key| {
+        let rotator = side.admin.rotator();
+        (error::CREATED, error::json(&KeyBody::of(&rotator.ring(), &key, rotator))).into_response()
     })
 }
 
