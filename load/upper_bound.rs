@@ -10,5 +10,6 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
+    mintmark::audit::recorder::keep_nothing();
     mintmark::cli::run_process()
 }

@@ -190,7 +190,7 @@ fn mint(
         policy: ground.policy.clone(),
         authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
         limiter: limiter.clone(),
-        recorder: issuing(&ground.recorder),
+        recorder: ground.recorder.clone(),
         denials: denials.clone(),
         signer: ground.signer.clone(),
         clock: clock.clone(),
@@ -207,15 +207,4 @@ fn body_retention(settings: &Settings) -> Duration {
 
 fn lifetimes(settings: &Settings) -> Lifetimes {
     Lifetimes { default: settings.tokens.lifetime, max: settings.tokens.max_lifetime }
-}
-
-#[cfg(not(feature = "upper-bound"))]
-fn issuing(recorder: &Recorder) -> Recorder {
-    recorder.clone()
-}
-
-/// The yardstick of `load/` issues without recording.
-#[cfg(feature = "upper-bound")]
-fn issuing(recorder: &Recorder) -> Recorder {
-    recorder.clone().keeping_nothing()
 }
