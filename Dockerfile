@@ -5,7 +5,7 @@ COPY . .
 # Registry and target live in caches of the builder: a changed line compiles only this package anew.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin mintmark \
+    cargo build --release --locked --features rsa --bin mintmark \
     && install -D -m 0755 target/release/mintmark /out/mintmark \
     && install -d -m 0700 /out/home/data /out/home/keys
 

@@ -16,11 +16,12 @@ test:
 lint:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --all-targets --locked --features rsa -- -D warnings
     cargo deny --all-features check
 
 # Record the goldens anew, then read the difference: each changed line is a change for users.
 golden:
-    INSTA_UPDATE=always cargo test --locked
+    INSTA_UPDATE=always cargo test --locked --features rsa
     git --no-pager diff --stat -- tests/golden
     git --no-pager diff -- tests/golden
 

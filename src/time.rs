@@ -157,7 +157,55 @@ pub mod unix_seconds {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Any number, and those around the ends more often than chance would have it.
+    fn micros() -> impl Strategy<Value = u64> {
+        let around = |end: u64| (0..3_u64).prop_map(move |near| (end - 1).saturating_add(near));
+        let (first, last) = (around(1), around(Timestamp::MAX.0));
+        prop_oneof![any::<u64>(), first, last, around(1 << 31), around(1 << 32), around(u64::MAX - 1)]
+    }
+
+    fn spans() -> impl Strategy<Value = Duration> {
+        let ends = prop_oneof![Just(Duration::ZERO), Just(Duration::MAX)];
+        let any = (any::<u64>(), 0..1_000_000_000_u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos));
+        prop_oneof![3 => any, 1 => micros().prop_map(Duration::from_micros), 1 => ends]
+    }
+
+    proptest! {
+        #[test]
+        fn no_time_and_no_span_is_too_much(micros in micros(), other in micros(), span in spans()) {
+            let (time, other) = (Timestamp::from_micros(micros), Timestamp::from_micros(other));
+            for time in [time, time.plus(span), time.minus(span), Timestamp::from_seconds(micros)] {
+                prop_assert!(time <= Timestamp::MAX);
+                let text = time.to_string();
+                prop_assert_eq!(Timestamp::parse(&text), Some(time), "{}", text);
+                let month = format!("{}{}", &text[..4], &text[5..7]);
+                prop_assert_eq!(time.month().to_string(), month);
+                prop_assert_eq!(time.seconds(), time.micros() / 1_000_000);
+            }
+            prop_assert!(time.plus(span) >= time && time.minus(span) <= time);
+            prop_assert_eq!(time.max(other), time.min(other).plus(time.since(other).max(other.since(time))));
+            // Where no end is met, what was added can be taken away.
+            let whole = Duration::from_micros(whole_micros(span));
+            if time.plus(span) < Timestamp::MAX {
+                prop_assert_eq!(time.plus(span).minus(span), time);
+                prop_assert_eq!(time.plus(span).since(time), whole);
+            }
+        }
+
+        #[test]
+        fn no_text_is_too_much_for_a_time_or_a_span(text in "[-+0-9TZ:. ]{0,40}|[0-9]{0,25}(ms|s|m|h|d)|\\PC{0,20}") {
+            if let Some(time) = Timestamp::parse(&text) {
+                prop_assert!(time <= Timestamp::MAX);
+            }
+            if let Ok(span) = parse_span(&text) {
+                prop_assert_eq!(parse_span(&span_text(span)), Ok(span));
+            }
+        }
+    }
 
     #[test]
     fn writes_utc_with_six_digits() {
@@ -166,7 +214,14 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-11-21T23:58:01.123456+01:00"), Some(time));
         assert_eq!(Timestamp::default().to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T21:59:59.999999Z");
-        assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), None);
+        for nowhere in [
+            "1969-12-31T23:59:59Z",
+            "9999-12-31T23:59:59Z",
+            "-000001-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse(nowhere), None, "{nowhere}");
+        }
     }
 
     #[test]

@@ -72,12 +72,12 @@ class Server:
         if done.returncode != 0:
             raise Refused(f"mintmark init: exit {done.returncode}: {done.stderr.strip()}")
 
-    def start(self, wrap=()):
-        """Starts the process (behind `wrap`, such as strace); returns at once."""
+    def start(self, wrap=(), env=None):
+        """Starts the process (behind `wrap`, such as strace; with more environment); returns at once."""
         self.wrapped = bool(wrap)
         self.log = open(self.home / "server.log", "ab")
         self.process = subprocess.Popen(
-            [*wrap, self.binary, self.mode], cwd=self.home, env=self.env,
+            [*wrap, self.binary, self.mode], cwd=self.home, env=self.env | (env or {}),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
         )
         return self

@@ -19,7 +19,7 @@ use crate::clients::Authenticator;
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, admin_router};
 use crate::http::{Public, RequestIds, public_router};
-use crate::issue::{Mint, MintParts};
+use crate::issue::{Mint, MintParts, WallClock};
 use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
@@ -34,6 +34,7 @@ use crate::workers::Workers;
 /// What everything else stands on: an open store, a log that is written, keys that sign.
 struct Ground {
     ambient: Ambient,
+    wall_clock: Arc<WallClock>,
     store: Arc<dyn Store>,
     policy: Arc<ArcSwap<Policy>>,
     lock: File,
@@ -53,6 +54,7 @@ pub(super) async fn open(
     ambient: Ambient,
     purpose: Purpose,
 ) -> Result<App, CannotStart> {
+    let wall_clock = Arc::new(WallClock::start(ambient.clock.clone())?);
     provider::install()?;
     provider::self_test(&*ambient.entropy)?;
     let lock = data_dir::lock(&settings.data_dir)?;
@@ -69,13 +71,13 @@ pub(super) async fn open(
         data_dir: &settings.data_dir,
     };
     let opened = opened.open().await?;
-    let ground = lay(settings, ambient, (store, policy, lock), sealer, opened).await?;
+    let ground = lay(settings, (ambient, wall_clock), (store, policy, lock), sealer, opened).await?;
     furnish(settings, ground)
 }
 
 async fn lay(
     settings: &Settings,
-    ambient: Ambient,
+    (ambient, wall_clock): (Ambient, Arc<WallClock>),
     (store, policy, lock): (Arc<dyn Store>, Arc<ArcSwap<Policy>>, File),
     sealer: Sealer,
     opened: Opened,
@@ -93,7 +95,7 @@ async fn lay(
         recorder: recorder.clone(),
         signer: signer.clone(),
         sealer,
-        clock,
+        clock: clock.clone(),
         entropy,
         quantities: settings.keys.quantities(settings.tokens.max_lifetime),
         algorithms: settings.keys.algorithms.clone(),
@@ -104,8 +106,20 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
-    let health = Arc::default();
-    Ok(Ground { ambient, store, policy, lock, recorder, writer, signer, rotator, publisher, health })
+    let health = Health::new(clock);
+    Ok(Ground {
+        ambient,
+        wall_clock,
+        store,
+        policy,
+        lock,
+        recorder,
+        writer,
+        signer,
+        rotator,
+        publisher,
+        health,
+    })
 }
 
 fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
@@ -138,6 +152,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         vkey: publisher.vkey(),
         log_is_public: settings.audit.public,
         health: ground.health.clone(),
+        wall_clock: ground.wall_clock.clone(),
         trusted_proxies: settings.public.trusted_proxies.clone(),
         request_ids: request_ids.clone(),
     };
@@ -155,7 +170,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         recorder: ground.recorder,
         store: ground.store,
         body_retention: body_retention(settings),
-        clock: ground.ambient.clock,
+        ambient: ground.ambient,
+        wall_clock: ground.wall_clock,
         writer: ground.writer,
         _lock: ground.lock,
     })
@@ -178,6 +194,7 @@ fn mint(
         denials: denials.clone(),
         signer: ground.signer.clone(),
         clock: clock.clone(),
+        wall_clock: ground.wall_clock.clone(),
         entropy: entropy.clone(),
     }))
 }

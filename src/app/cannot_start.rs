@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::audit::open::CannotOpen;
 use crate::audit::publisher::PublishFault;
 use crate::audit::recorder::RecordFault;
+use crate::issue::ClockInsane;
 use crate::jose::provider;
 use crate::keys::rotator::RotationFault;
 use crate::store::StoreFault;
@@ -13,6 +14,9 @@ use crate::store::sqlite::OpenFault;
 /// Why the service does not start. One line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotStart {
+    /// The wall clock cannot be right.
+    #[error("{0}; set the clock of this machine, then start again")]
+    Clock(#[from] ClockInsane),
     /// Another process holds the data directory.
     #[error("{} is in use by another mintmark; stop that one first", .0.display())]
     InUse(PathBuf),
@@ -81,8 +85,8 @@ pub enum CannotStart {
 }
 
 impl CannotStart {
-    /// Whether waiting or stopping something else would help, rather than another configuration.
+    /// Whether something else than another configuration would help: to wait, to stop something, to set the clock.
     pub fn is_taken(&self) -> bool {
-        matches!(self, Self::InUse(_) | Self::Listen { .. })
+        matches!(self, Self::Clock(_) | Self::InUse(_) | Self::Listen { .. })
     }
 }

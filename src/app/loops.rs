@@ -1,73 +1,159 @@
-//! The background work: each loop is a plain tick on a timer, watched and restarted.
+//! The background work: each loop is a plain tick with a rhythm, watched and tried again.
+//!
+//! Who keeps the period after failures and who backs off: `store` and `policy`
+//! keep it, since recovery is to be seen at once, and a client that was
+//! disabled is to be refused at once; the others come back at growing distances.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 use super::App;
+use super::supervise::Task;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::config::Settings;
 use crate::store::{Change, Store};
-use crate::telemetry::Health;
+use crate::telemetry::Cadence;
 use crate::time::Timestamp;
+
+/// The longest pause of a task that failed and that verifiers or operators wait for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+const DISK: &str =
+    "look whether the disk under data_dir is full, read-only, slow or locked by another program";
+const KEYS: &str = "tokens are signed with the keys in force; look at the clock, the disk and keys.kek_file";
+const INTERNAL: &str = "no token waits for it; report it as a fault of this program";
 
 /// Starts every loop. Dropping the set ends them.
 pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
-    let mut loops = JoinSet::new();
-    let health = &app.health;
-    let rotator = app.rotator.clone();
-    watch(&mut loops, health, ("keys", rotator.pace()), move || {
-        let rotator = rotator.clone();
-        async move { rotator.tick().await.map_err(|fault| fault.to_string()) }
-    });
-    let admin = app.admin.clone();
-    watch(&mut loops, health, ("policy", Duration::from_secs(1)), move || {
-        let admin = admin.clone();
-        async move { admin.tick().await.map_err(|refusal| refusal.to_string()) }
-    });
-    let publisher = app.publisher.clone();
-    watch(&mut loops, health, ("checkpoint", settings.audit.checkpoint), move || {
-        let publisher = publisher.clone();
-        async move { publisher.tick().await.map_err(|fault| fault.to_string()) }
-    });
-    let (recorder, clock) = (app.recorder.clone(), app.clock.clone());
-    watch(&mut loops, health, ("store", Duration::from_secs(1)), move || {
-        // The way that every token takes, with nothing in it for the tree.
-        let (recorder, now) = (recorder.clone(), clock.now().to_string());
-        async move {
-            let probe = recorder.act(Vec::new(), vec![Change::SetFact("probe", now)]);
-            probe.await.map(drop).map_err(|fault| fault.to_string())
-        }
-    });
-    let (recorder, store) = (app.recorder.clone(), app.store.clone());
-    let (clock, keep, done) = (app.clock.clone(), app.body_retention, Arc::new(AtomicU32::new(0)));
-    watch(&mut loops, health, ("retention", Duration::from_hours(1)), move || {
-        let (recorder, store, done) = (recorder.clone(), store.clone(), done.clone());
-        let oldest = clock.now().minus(keep);
-        async move {
-            // Once a month, and once after each start.
-            if done.load(Ordering::Acquire) != oldest.month() {
-                drop_bodies(&recorder, &*store, oldest).await.map_err(|fault| fault.to_string())?;
-                done.store(oldest.month(), Ordering::Release);
+    let mut loops = Loops { app, set: JoinSet::new() };
+    loops.keys();
+    loops.policy();
+    loops.checkpoint(settings.audit.checkpoint);
+    loops.store();
+    loops.retention();
+    loops.tending();
+    loops.sweep();
+    loops.set
+}
+
+struct Loops<'a> {
+    app: &'a App,
+    set: JoinSet<()>,
+}
+
+impl Loops<'_> {
+    /// Registers a task and starts it.
+    fn run<F>(&mut self, task: Task, tick: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.run_with_concern(task, tick, || None);
+    }
+
+    /// The same for a task that can say "works, but": one line, or nothing.
+    fn run_with_concern<F>(
+        &mut self,
+        task: Task,
+        tick: impl Fn() -> F + Send + Sync + 'static,
+        concern: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.set.spawn(task.supervise(&self.app.health, self.app.ambient.clone(), tick, concern));
+    }
+
+    /// Rotates keys, but not by a clock that cannot be right: it would retire keys years too early.
+    fn keys(&mut self) {
+        let rotator = self.app.rotator.clone();
+        let told = rotator.clone();
+        let cadence = Cadence::backing_off(rotator.pace(), LONGEST_PAUSE);
+        self.run_with_concern(
+            Task { name: "keys", cadence, advice: KEYS },
+            move || {
+                let rotator = rotator.clone();
+                async move { rotator.tick().await.map_err(|fault| fault.to_string()) }
+            },
+            move || told.complaint(),
+        );
+    }
+
+    /// Reads the policy back when an act's outcome was unknown.
+    fn policy(&mut self) {
+        let admin = self.app.admin.clone();
+        let cadence = Cadence::steady(Duration::from_secs(1));
+        self.run(Task { name: "policy", cadence, advice: DISK }, move || {
+            let admin = admin.clone();
+            async move { admin.tick().await.map_err(|refusal| refusal.to_string()) }
+        });
+    }
+
+    /// Signs and publishes a checkpoint of what was written.
+    fn checkpoint(&mut self, period: Duration) {
+        let publisher = self.app.publisher.clone();
+        let cadence = Cadence::backing_off(period, LONGEST_PAUSE);
+        self.run(Task { name: "checkpoint", cadence, advice: DISK }, move || {
+            let publisher = publisher.clone();
+            async move { publisher.tick().await.map_err(|fault| fault.to_string()) }
+        });
+    }
+
+    /// Writes what changes nothing, the way that every token takes, with nothing in it for the tree.
+    fn store(&mut self) {
+        let (recorder, clock) = (self.app.recorder.clone(), self.app.ambient.clock.clone());
+        let cadence = Cadence::steady(Duration::from_secs(1));
+        self.run(Task { name: "store", cadence, advice: DISK }, move || {
+            let (recorder, now) = (recorder.clone(), clock.now().to_string());
+            async move {
+                let probe = recorder.act(Vec::new(), vec![Change::SetFact("probe", now)]);
+                probe.await.map(drop).map_err(|fault| fault.to_string())
             }
-            Ok(())
-        }
-    });
-    let store = app.store.clone();
-    watch(&mut loops, health, ("tending", Duration::from_millis(40)), move || {
-        let store = store.clone();
-        async move { store.tend().await.map_err(|fault| fault.to_string()) }
-    });
-    let (denials, limiter, clock) = (app.denials.clone(), app.limiter.clone(), app.clock.clone());
-    watch(&mut loops, health, ("sweep", Duration::from_mins(1)), move || {
-        denials.tick();
-        limiter.sweep(clock.monotonic());
-        std::future::ready(Ok(()))
-    });
-    loops
+        });
+    }
+
+    /// Drops old bodies once a month and once after each start, but not by a clock that cannot be right.
+    fn retention(&mut self) {
+        let (recorder, store) = (self.app.recorder.clone(), self.app.store.clone());
+        let (wall_clock, keep) = (self.app.wall_clock.clone(), self.app.body_retention);
+        let done = Arc::new(AtomicU32::new(0));
+        let cadence = Cadence::backing_off(Duration::from_hours(1), Duration::from_mins(1));
+        self.run(Task { name: "retention", cadence, advice: DISK }, move || {
+            let (recorder, store, done) = (recorder.clone(), store.clone(), done.clone());
+            let now = wall_clock.look();
+            async move {
+                let oldest = now.map_err(|insane| insane.to_string())?.minus(keep);
+                if done.load(Ordering::Acquire) != oldest.month() {
+                    drop_bodies(&recorder, &*store, oldest).await.map_err(|fault| fault.to_string())?;
+                    done.store(oldest.month(), Ordering::Release);
+                }
+                Ok(())
+            }
+        });
+    }
+
+    /// Carries the write-ahead log home, beside the writer.
+    fn tending(&mut self) {
+        let store = self.app.store.clone();
+        let cadence = Cadence::backing_off(Duration::from_millis(40), Duration::from_secs(1));
+        self.run(Task { name: "tending", cadence, advice: DISK }, move || {
+            let store = store.clone();
+            async move { store.tend().await.map_err(|fault| fault.to_string()) }
+        });
+    }
+
+    /// Forgets who is idle, and records what was only counted in the last minute.
+    fn sweep(&mut self) {
+        let (denials, limiter) = (self.app.denials.clone(), self.app.limiter.clone());
+        let clock = self.app.ambient.clock.clone();
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        self.run(Task { name: "sweep", cadence, advice: INTERNAL }, move || {
+            denials.tick();
+            limiter.sweep(clock.monotonic());
+            std::future::ready(Ok(()))
+        });
+    }
 }
 
 /// Drops the months of bodies that ended before `oldest`, whole, and then what the disk still has of them.
@@ -78,38 +164,4 @@ pub(super) async fn drop_bodies(
 ) -> Result<(), RecordFault> {
     recorder.act(Vec::new(), vec![Change::DropBodies(oldest.month())]).await?;
     Ok(store.flush().await?)
-}
-
-/// Runs `tick` each `period`. A failure or a panic is told to readiness and
-/// tried again at the next tick, at most after the present one has ended.
-fn watch<F>(
-    loops: &mut JoinSet<()>,
-    health: &Arc<Health>,
-    (name, period): (&'static str, Duration),
-    tick: impl Fn() -> F + Send + Sync + 'static,
-) where
-    F: Future<Output = Result<(), String>> + Send + 'static,
-{
-    let (health, tick) = (health.clone(), Arc::new(tick));
-    loops.spawn(async move {
-        let mut timer = tokio::time::interval(period);
-        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            timer.tick().await;
-            let tick = tick.clone();
-            let outcome = tokio::spawn(async move { tick().await })
-                .await
-                .unwrap_or_else(|_| Err("it panicked".to_owned()));
-            if let Err(cause) = &outcome
-                && !failing
-            {
-                tracing::error!(task = name, %cause, "a background task failed; it is tried again");
-            } else if outcome.is_ok() && failing {
-                tracing::info!(task = name, "a background task works again");
-            }
-            failing = outcome.is_err();
-            health.report(name, outcome.err());
-        }
-    });
 }

@@ -6,6 +6,7 @@ mod data_dir;
 mod loops;
 mod process;
 mod serve;
+mod supervise;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::audit::publisher::Publisher;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::config::{Kek, Settings};
 use crate::http::Router;
+use crate::issue::WallClock;
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
 use crate::limits::Limiter;
@@ -86,12 +88,19 @@ pub struct App {
     pub health: Arc<Health>,
     /// How long bodies are kept: never shorter than a receipt may be asked for, a day beyond `exp`.
     body_retention: Duration,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
+    wall_clock: Arc<WallClock>,
     writer: JoinHandle<()>,
     _lock: File,
 }
 
 impl App {
+    /// Refuses a start by a clock that cannot be right, before anything is written.
+    pub fn check_clock(ambient: &Ambient) -> Result<(), CannotStart> {
+        WallClock::start(ambient.clock.clone())?;
+        Ok(())
+    }
+
     /// Opens the service: verifies what it finds, records its start, brings
     /// keys and the first checkpoint into being. Nothing listens yet. A refusal
     /// leaves everything as it was.
@@ -106,7 +115,8 @@ impl App {
 
     /// Drops the bodies whose retention is over, by whole months. The loop does it each hour.
     pub async fn drop_old_bodies(&self) -> Result<(), RecordFault> {
-        loops::drop_bodies(&self.recorder, &*self.store, self.clock.now().minus(self.body_retention)).await
+        let oldest = self.ambient.clock.now().minus(self.body_retention);
+        loops::drop_bodies(&self.recorder, &*self.store, oldest).await
     }
 
     /// Ends in order: the last refusals, `node.stopped`, a last checkpoint, then the store.

@@ -64,7 +64,7 @@ pub async fn serve(app: App, settings: &Settings, listeners: Listeners, stop: im
     let stop = async {
         stop.await;
         tracing::info!("stopping: finishing what is under way");
-        health.report("stopping", Some("the service was told to stop".to_owned()));
+        health.stopping();
         stopping.send_replace(true);
     };
     tokio::join!(public, admin, stop);

@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Request, StatusCode, Version};
 use axum::response::Response;
@@ -207,7 +207,9 @@ impl Bounded {
         // What a handler shares is behind locks that bear a panic; the process lives on.
         let handled = AssertUnwindSafe(router.call(request)).catch_unwind();
         match timeout(self.caps.handler_timeout, handled).await {
-            Ok(Ok(outcome)) => Ok(outcome.unwrap_or_else(|never: Infallible| match never {})),
+            Ok(Ok(outcome)) => {
+                Ok(without_false_length(outcome.unwrap_or_else(|never: Infallible| match never {})))
+            }
             Ok(Err(_)) => Err(Refusal::HandlerPanicked),
             Err(_) => Err(Refusal::HandlerTooSlow),
         }
@@ -234,6 +236,15 @@ impl Bounded {
         }
         response
     }
+}
+
+/// Axum counts the bytes of every answer, but a 304 may only tell the length that a 200 would have.
+/// RFC 9110 section 8.6.
+fn without_false_length(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
 }
 
 /// Reads and forgets up to `most` bytes, for a short while.

@@ -11,6 +11,7 @@ use crate::limits::Decision;
 use crate::limits::headers as limit_headers;
 use crate::oauth::{ErrorCode, OAuthError};
 use crate::store::StoreFault;
+use crate::telemetry::Readiness;
 
 #[derive(Serialize)]
 struct OAuthBody<'a> {
@@ -209,12 +210,13 @@ pub(super) const CREATED: StatusCode = StatusCode::CREATED;
 pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
 /// The answer to "are you ready?".
-pub(super) fn readiness(complaints: &[String]) -> Response {
+pub(super) fn readiness(readiness: &Readiness) -> Response {
     #[derive(Serialize)]
     struct Body<'a> {
         ready: bool,
         complaints: &'a [String],
     }
-    let status = if complaints.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, json(&Body { ready: complaints.is_empty(), complaints })).into_response()
+    let Readiness { ready, complaints } = readiness;
+    let status = if *ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, json(&Body { ready: *ready, complaints })).into_response()
 }

@@ -24,7 +24,7 @@ use axum::routing::{get, post};
 
 use crate::audit::served::Served;
 use crate::config::Network;
-use crate::issue::Mint;
+use crate::issue::{Mint, WallClock};
 use crate::keys::rotator::Rotator;
 use crate::policy::Policy;
 use crate::telemetry::Health;
@@ -50,6 +50,8 @@ pub struct Public {
     pub log_is_public: bool,
     /// What readiness reports.
     pub health: Arc<Health>,
+    /// Whether the time can be believed.
+    pub wall_clock: Arc<WallClock>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Names requests.
@@ -61,14 +63,12 @@ pub fn public_router(public: &Arc<Public>) -> Router {
     let log = log::router(public.served.clone(), &public.vkey);
     let router = Router::new()
         .route("/oauth2/token", post(token::token))
-        .route("/.well-known/oauth-authorization-server", get(documents::metadata))
-        .route("/.well-known/openid-configuration", get(documents::metadata))
-        .route("/.well-known/jwks.json", get(documents::jwks))
         .route("/livez", get(health::live))
         .route("/health/alive", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/health/ready", get(health::ready))
-        .with_state(public.clone());
+        .with_state(public.clone())
+        .merge(documents::router(public));
     let router = if public.log_is_public { router.merge(log) } else { router };
     router.layer(axum::middleware::map_response(hardened))
 }

@@ -41,8 +41,10 @@ pub struct MintParts {
     pub denials: Arc<Denials>,
     /// Signs what was recorded.
     pub signer: Arc<Signer>,
-    /// Tells the time.
+    /// Tells how much time has passed, for the limits.
     pub clock: Arc<dyn Clock>,
+    /// Tells the time of day, as far as it can be believed.
+    pub wall_clock: Arc<WallClock>,
     /// Gives the randomness of token identifiers.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -50,7 +52,6 @@ pub struct MintParts {
 /// Issues access tokens.
 pub struct Mint {
     parts: MintParts,
-    wall_clock: WallClock,
 }
 
 /// A token that may be released. Debug shows everything but the token.
@@ -123,8 +124,7 @@ impl<E: Into<Fault>> From<E> for Denial {
 impl Mint {
     /// Assembles a mint.
     pub fn new(parts: MintParts) -> Self {
-        let wall_clock = WallClock::new(parts.clock.clone());
-        Self { parts, wall_clock }
+        Self { parts }
     }
 
     /// Issues one token, or says why not.
@@ -175,7 +175,7 @@ impl Mint {
 
     /// The time to issue with. A clock that stepped back too far is recorded, and its new time used.
     fn now(&self) -> Result<crate::time::Timestamp, Denial> {
-        let reading = self.wall_clock.read()?;
+        let reading = self.parts.wall_clock.read()?;
         if let Some(before) = reading.stepped_back_from {
             self.parts.denials.clock_skew(before, reading.now);
         }

@@ -271,6 +271,18 @@ mod tests {
         );
     }
 
+    #[cfg(not(feature = "rsa"))]
+    #[test]
+    fn a_build_without_rsa_keys_says_how_to_get_one_that_makes_them() {
+        for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
+            let refused = KeyPair::generate(algorithm, &SystemEntropy::new()).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                format!("this build makes no {algorithm} keys; build it with --features rsa")
+            );
+        }
+    }
+
     #[test]
     fn debug_shows_nothing_private() {
         let (pair, document) = KeyPair::generate(Algorithm::EdDsa, &Rfc8037).unwrap();

@@ -3,6 +3,7 @@
 
 pub mod algorithm;
 pub mod ed25519;
+pub mod import;
 pub mod jwk;
 pub mod jwk_set;
 pub mod key_pair;

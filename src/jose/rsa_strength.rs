@@ -11,23 +11,18 @@ use zeroize::Zeroizing;
 
 use super::rsa::{LEAST_BITS, MOST_BITS, bit_length};
 
-/// Why an RSA key is not used. The text is fit for whoever brought it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why an RSA key is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weak {
     /// Not PKCS#8 with an RSA key of two primes.
-    #[error("it is no RSA key of two primes")]
     Form,
     /// Shorter or longer than what is used.
-    #[error("its modulus has {0} bits; 2048 to 4096 are used")]
     Bits(usize),
     /// Less than 65537, even, or longer than 33 bits.
-    #[error("its exponent is not an odd number from 65537 to 2^33")]
     Exponent,
     /// p and q are so close that Fermat's method finds them.
-    #[error("its two primes are too close to each other, so that it can be factored")]
     ClosePrimes,
     /// Made by a chip whose primes can be guessed (CVE-2017-15361).
-    #[error("it was made by a faulty chip (ROCA, CVE-2017-15361), so that it can be factored")]
     Roca,
 }
 
@@ -106,4 +101,4 @@ fn has_roca_fingerprint(modulus: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

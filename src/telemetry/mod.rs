@@ -1,7 +1,9 @@
 //! What an operator sees of the running process: its health and its log lines.
 
+mod cadence;
 mod health;
 mod lines;
 
-pub use health::Health;
+pub use cadence::Cadence;
+pub use health::{Health, Heartbeat, Readiness};
 pub use lines::start_log;

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import report
 import server as mintmark
+from logged import Logged
 
 # Two seconds are promised; the rest is the way to the server and back on a busy machine.
 DEADLINE = 2.5
@@ -168,17 +169,6 @@ def verdicts(name, seen):
     }
 
 
-def in_the_log(server, tokens):
-    """(tokens that the exported log lacks, exit code of its verification)."""
-    deadline = time.monotonic() + 30
-    while server.status(f"/log/proof?jti={tokens[-1]}", timeout=10) != 200 and time.monotonic() < deadline:
-        time.sleep(0.2)
-    export = server.home / "export.ndjson"
-    vkey = server.export(export)
-    code, _, _ = server.run("audit", "verify", str(export), "--vkey", str(vkey))
-    return set(tokens) - set(mintmark.exported_tokens(export)), code
-
-
 def main():
     parser = report.parser(__doc__)
     parser.add_argument("--size", default="6m", help="size of the file system under the store")
@@ -196,7 +186,7 @@ def main():
         full = disk_full(watch, data)
         readonly = disk_injected(watch, FILE_WRITES, "error=EROFS")
         hanging = disk_injected(watch, SYNCS, "delay_enter=4000000")
-        missing, verified = in_the_log(server, watch.tokens)
+        log = Logged(server, watch.tokens)
         stopped = server.stop()
     except mintmark.Refused as error:
         report.end({"error": str(error)}, {"the run came to its end": False})
@@ -206,10 +196,10 @@ def main():
             subprocess.run(["umount", "-l", str(home / "data")], stderr=subprocess.DEVNULL, check=False)
             shutil.rmtree(home, ignore_errors=True)
     report.end({
-        "full": full, "read_only": readonly, "hanging": hanging, "tokens": len(watch.tokens), "tokens_not_logged": len(missing),
-        "verify_exit_code": verified, "exit_code_of_sigterm": stopped,
+        "full": full, "read_only": readonly, "hanging": hanging, "tokens": len(watch.tokens), "tokens_not_logged": len(log.missing),
+        "verify_exit_code": log.runs[0][0], "exit_code_of_sigterm": stopped,
     }, verdicts("full", full) | verdicts("read-only", readonly) | verdicts("hanging", hanging) | {
-        "every token is logged": not missing, "the log verifies": verified == 0, "SIGTERM ends with 0": stopped == 0,
+        "every token is logged": not log.missing, "the log verifies": log.verified(), "SIGTERM ends with 0": stopped == 0,
     })
 
 

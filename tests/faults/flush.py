@@ -14,6 +14,7 @@ from pathlib import Path
 import disk
 import report
 import server as mintmark
+from logged import Logged
 
 
 def one_failure(server, watch, nth):
@@ -55,7 +56,7 @@ def main():
         watch.until(200, 5, 30)
         for nth in range(args.first, args.last + 1):
             broken += one_failure(server, watch, nth)
-        missing, verified = disk.in_the_log(server, watch.tokens)
+        log = Logged(server, watch.tokens)
     except mintmark.Refused as error:
         report.end({"error": str(error)}, {"the run came to its end": False})
     finally:
@@ -64,10 +65,10 @@ def main():
             shutil.rmtree(home, ignore_errors=True)
     report.end({
         "failures": args.last - args.first + 1, "broken": broken, "tokens": len(watch.tokens),
-        "tokens_not_logged": len(missing), "verify_exit_code": verified, "jwks_failures": watch.jwks_failures,
+        "tokens_not_logged": len(log.missing), "verify_exit_code": log.runs[0][0], "jwks_failures": watch.jwks_failures,
     }, {
         "503 until the restart, then on": not broken, "the JWKS answers throughout": watch.jwks_failures == 0,
-        "every token is logged": not missing, "the log verifies": verified == 0,
+        "every token is logged": not log.missing, "the log verifies": log.verified(),
     })
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import report
 import server as mintmark
+from logged import Logged
 
 
 class Ledger:
@@ -120,27 +121,6 @@ def kill_and_restart(server, kills, between, kept):
     return ready
 
 
-def wait_for_checkpoint(server, jti):
-    """Until the last token of the ledger is under a checkpoint, so that the export can hold it."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if server.status(f"/log/proof?jti={jti}", timeout=10) == 200:
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def verify(server, export, vkey, kept):
-    """`audit verify` of the export, alone and against each checkpoint that was kept: exit codes."""
-    runs = [server.run("audit", "verify", str(export), "--vkey", str(vkey), "-o", "json")]
-    for number, note in enumerate(kept):
-        file = server.home / f"checkpoint-{number}"
-        file.write_bytes(note)
-        runs.append(server.run("audit", "verify", str(export), "--vkey", str(vkey),
-                               "--checkpoint", str(file), "-o", "json"))
-    return runs
-
-
 def active_keys(server):
     """How many active keys each algorithm has."""
     count = {}
@@ -152,35 +132,17 @@ def active_keys(server):
 
 def judge(server, load, ledger, kept, ready):
     """Everything that must be true when the noise is over."""
-    held = ledger.read()
-    covered = wait_for_checkpoint(server, held[-1]) if held else False
-    export = server.home / "export.ndjson"
-    vkey = server.export(export)
-    logged = mintmark.exported_tokens(export)
-    runs = verify(server, export, vkey, kept)
+    log = Logged(server, ledger.read(), kept)
     clients = {item["client_id"] for item in server.admin("client", "list")["items"]}
-    missing = set(held) - set(logged)
     lost_clients = set(load.registered) - clients
     active = active_keys(server)
     stopped = server.stop()
-    result = {
-        "kills": len(ready), "tokens_received": len(held), "tokens_logged": len(logged),
-        "received_but_not_logged": len(missing), "examples": sorted(missing)[:5],
-        "logged_but_not_received": len(set(logged) - set(held)),
+    report.end({"kills": len(ready)} | log.figures() | {
         "answers": load.answers, "clients_acknowledged": len(load.registered),
         "clients_lost": len(lost_clients), "rotations": load.rotations, "active_keys": active,
         "ready_seconds": {"median": round(statistics.median(ready), 3), "max": round(max(ready), 3)},
-        "checkpoints_kept": len(kept), "verify_exit_codes": [run[0] for run in runs],
-        "verify": [(run[1] or run[2]).strip()[-400:] for run in runs if run[0] != 0],
-        "exit_code_of_sigterm": stopped,
-    }
-    report.end(result, {
-        "tokens were received": len(held) > 10 * len(ready),
-        "the last token is under a checkpoint": covered,
-        "every received token is logged": not missing,
-        "no jti is logged twice": len(set(logged)) == len(logged),
-        "no jti was received twice": len(set(held)) == len(held),
-        "the log verifies": all(run[0] == 0 for run in runs),
+        "checkpoints_kept": len(kept), "exit_code_of_sigterm": stopped,
+    }, {"tokens were received": len(log.held) > 10 * len(ready)} | log.verdicts() | {
         "no acknowledged client is lost": not lost_clients,
         "each ring has one active key": active and all(count == 1 for count in active.values()),
         "ready by itself within a second": max(ready) <= 1.0,

@@ -24,10 +24,14 @@ mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
+mod clock;
+mod documents;
 mod keys;
 mod keys_by_hand;
 mod log;
 mod lost_keys;
+mod process;
+mod readiness;
 mod recording;
 mod retention;
 mod rotators;

@@ -347,12 +347,3 @@ mod rsa {
         assert_ne!(other.kid(), made.kid());
     }
 }
-
-#[cfg(not(feature = "rsa"))]
-#[test]
-fn a_build_without_rsa_makes_no_rsa_key_and_says_how_to_get_one() {
-    for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
-        let refused = KeyPair::generate(algorithm, &SystemEntropy::new()).unwrap_err().to_string();
-        assert_eq!(refused, format!("this build makes no {algorithm} keys; build it with --features rsa"));
-    }
-}

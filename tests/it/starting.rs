@@ -29,7 +29,7 @@ fn remove_store(data: &Path) {
 
 /// Ends the process and waits until SQLite has let go of its files: a connection
 /// that closes late would remove the write-ahead log of whatever lies there by then.
-async fn stop(mint: &mut TestMint) {
+pub(crate) async fn stop(mint: &mut TestMint) {
     mint.stop().await;
     let data = mint.data_dir();
     let is_open = || {

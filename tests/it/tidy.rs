@@ -54,6 +54,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "limits",
             "audit",
             "jose",
+            "telemetry::cadence",
         ],
     ),
     ("the traits of time and chance; the pure rooms below may not take them, see PURE", &["ambient"]),
@@ -61,7 +62,7 @@ const ROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Rooms that know no clock, no chance, no store, no HTTP, and wait for nothing.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "oauth",
     "policy",
     "issue::authorize",
@@ -71,6 +72,7 @@ const PURE: [&str; 11] = [
     "limits",
     "audit",
     "jose",
+    "telemetry::cadence",
     "digest",
     "time",
 ];

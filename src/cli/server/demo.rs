@@ -35,6 +35,8 @@ pub async fn dev(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), F
     start_log(globals);
     app::harden();
     app::raise_open_files();
+    let ambient = system();
+    App::check_clock(&ambient).map_err(|error| cannot_start(&error))?;
     if !settings.keys.kek_file.exists() {
         make_kek(&settings.keys.kek_file)?;
     }
@@ -42,7 +44,7 @@ pub async fn dev(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), F
     app::make_store(&settings, Purpose::Dev).await.map_err(|error| cannot_start(&error))?;
     let public = app::bind_public(&settings).await.map_err(|error| cannot_start(&error))?;
     let app =
-        App::open(&settings, &kek, system(), Purpose::Dev).await.map_err(|error| cannot_start(&error))?;
+        App::open(&settings, &kek, ambient, Purpose::Dev).await.map_err(|error| cannot_start(&error))?;
     drop(kek);
     let listeners = Listeners::complete(&app, &settings, public).map_err(|error| cannot_start(&error))?;
     let secrets =

@@ -95,7 +95,7 @@ impl Player<'_> {
             })
             .collect();
         self.say(&format!("  claims\n{}", render::table(&rows).trim_end()));
-        if header["alg"] == "EdDSA" {
+        if header["alg"] == "EdDSA" || header["alg"] == "RS256" {
             self.say(&format!("  compact, byte for byte\n    {token}"));
         }
         self.assert_recorded(token, &claims.jti, settings.issuer.as_str()).await;

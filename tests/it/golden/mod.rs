@@ -25,7 +25,21 @@ const PATIENCE: (&str, &str) = ("MINTMARK_AUDIT__DEADLINE", "4s");
 
 #[test]
 fn every_scenario_gives_its_golden() {
+    compare(|path| !has_rsa_keys(path));
+}
+
+/// The same for the stories that RSA keys are made in, which only a build with that feature can play.
+#[cfg(feature = "rsa")]
+#[test]
+fn every_scenario_with_rsa_keys_gives_its_golden() {
+    compare(has_rsa_keys);
+}
+
+fn compare(wanted: impl Fn(&Path) -> bool) {
     insta::glob!("../../golden/scenarios", "*/*.scenario", |path| {
+        if !wanted(path) {
+            return;
+        }
         let (folder, case) = name_of(path);
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path(root().join("current").join(folder));
@@ -66,6 +80,12 @@ fn every_golden_has_its_scenario() {
     assert!(unowned.is_empty(), "no scenario gives these; remove them: {unowned:#?}");
     let changes = std::fs::read_to_string(root().join("CHANGES.md")).unwrap();
     assert!(changes.lines().any(|line| line.starts_with("- ")), "CHANGES.md tells of no change at all");
+}
+
+fn has_rsa_keys(path: &Path) -> bool {
+    let scenario = parse::parse(&std::fs::read_to_string(path).unwrap());
+    let algorithms = scenario.settings.iter().filter(|(name, _)| name == "MINTMARK_KEYS__ALGORITHMS");
+    algorithms.flat_map(|(_, names)| names.split(',')).any(|name| ["RS256", "PS256"].contains(&name))
 }
 
 /// Plays one scenario from its beginning and tells the story.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use base64::Engine as _;
-use mintmark::app::{self, Ambient, App, Purpose};
+use mintmark::app::{self, Ambient, App, Listeners, Purpose};
 use mintmark::config::{Kek, Settings};
 use mintmark::http::bounds::{Bounded, Caps, bound};
 use mintmark::jose::JwkSet;
@@ -26,6 +26,9 @@ use mintmark::store::Change;
 use mintmark::time::{Timestamp, parse_span};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 pub use ambient::{FakeClock, SeededEntropy};
 pub use answer::Answer;
@@ -69,14 +72,20 @@ pub async fn with_settings(environment: &[(&str, &str)], body: impl AsyncFnOnce(
 }
 
 impl TestMint {
+    /// A fresh issuer, opened at [`START`].
     pub async fn start(environment: &[(&str, &str)]) -> Self {
+        Self::start_at(START, environment).await
+    }
+
+    /// A fresh issuer, opened when the clock shows `now`.
+    pub async fn start_at(now: Timestamp, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut all = vec![
             ("MINTMARK_ISSUER".to_owned(), ISSUER.to_owned()),
             ("MINTMARK_DATA_DIR".to_owned(), folder.path().join("data").display().to_string()),
         ];
         all.extend(environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        let clock = Arc::new(FakeClock::at(START));
+        let clock = Arc::new(FakeClock::at(now));
         let entropy = Arc::new(SeededEntropy::new(b"mintmark"));
         let settings = Settings::load(None, &all).unwrap();
         app::make_store(&settings, Purpose::Service).await.unwrap();
@@ -163,6 +172,16 @@ impl TestMint {
         self.public = bound(axum::Router::new(), &Caps::default());
         self.admin = self.public.clone();
         self.reopen().await.unwrap();
+    }
+
+    /// Runs the whole service, its loops and its doors, until the receiver's sender is gone or speaks.
+    /// This test's requests go on to reach it. It wants `MINTMARK_ADMIN__SOCKET` to be a place of its own.
+    pub async fn run(&mut self, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
+        let (app, settings) = (self.app.take().unwrap(), self.settings());
+        let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listeners = Listeners::complete(&app, &settings, public).unwrap();
+        let until = async move { drop(stop.await) };
+        tokio::spawn(async move { app::serve(app, &settings, listeners, until).await })
     }
 
     /// Opens the service again after its end; tells why if it refuses.
@@ -308,7 +327,8 @@ impl TestMint {
             .await
     }
 
-    async fn finish(mut self) {
+    /// The last act of a test: the oracle looks at what it left.
+    pub async fn finish(mut self) {
         if let Some(app) = self.app.take() {
             app.denials.tick();
             settle(&app).await;
