@@ -1,11 +1,11 @@
 //! Signing keys by hand. What the ring allows is decided in `keys`; here a person's words are checked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::log::LONGEST_LIFE;
 use super::{Actor, Admin, Refusal};
 use crate::audit::unexpired::{Unexpired, unexpired};
 use crate::config::read_kek;
@@ -20,6 +20,9 @@ use crate::workers::apart;
 
 /// The longest reason, in characters: it is shown in lists.
 const MAX_REASON: usize = 200;
+
+/// How long an answer waits for the count of tokens.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a person says about a key that leaked.
 #[derive(Clone, Debug, Deserialize)]
@@ -56,14 +59,15 @@ impl Admin {
         Ok(self.parts.rotator.release(kid, &actor.name).await?)
     }
 
-    /// Takes a key out of the JWKS for ever, or tells what that would do; with it the tokens
-    /// by that key that have not expired. The count follows the act and never delays it.
+    /// Takes a key out of the JWKS for ever, or tells what that would do; with it the tokens by that
+    /// key that have not expired. They are counted after the act, which they neither delay nor undo:
+    /// `None` where the log could not be read, or is so long that it would take too long.
     pub async fn revoke_key(
         &self,
         actor: &Actor,
         kid: Kid,
         revoke: &Revoke,
-    ) -> Result<(Revocation, Unexpired), Refusal> {
+    ) -> Result<(Revocation, Option<Unexpired>), Refusal> {
         let now = self.parts.clock.now();
         check_reason(&revoke.reason)?;
         let since = revoke.since.map(Timestamp::from_seconds);
@@ -76,8 +80,22 @@ impl Admin {
         } else {
             rotator.revoke(kid, &revoke.reason, since, &actor.name).await?
         };
-        let tokens = unexpired(&*self.parts.store, kid, now.minus(LONGEST_LIFE), now).await?;
+        let tokens = self.unexpired_by(&revocation.key, self.parts.clock.now()).await;
         Ok((revocation, tokens))
+    }
+
+    async fn unexpired_by(&self, key: &KeyFacts, now: Timestamp) -> Option<Unexpired> {
+        // Each of its tokens was bounded by the key's own retention, and none is older than its first.
+        let oldest = now.minus(key.retain_for.unwrap_or_default()).max(key.activated_at?);
+        let counting = unexpired(&*self.parts.store, key.kid, oldest, now);
+        match tokio::time::timeout(PATIENCE, counting).await {
+            Ok(Ok(tokens)) => Some(tokens),
+            Ok(Err(fault)) => {
+                tracing::error!(%fault, kid = %key.kid, "the tokens of a key could not be counted");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     /// Takes in a private key that was made elsewhere, PKCS#8 in PEM. It waits, staged, until its ring

@@ -96,23 +96,32 @@ pub enum Refusal {
 /// Takes a key out of the JWKS at once and for ever, from any state.
 ///
 /// In the same act the standby follows an active key, or a new key where there is
-/// none, and a fresh standby is published. [`Plan::exposure`] is P + C.
+/// none, and a fresh standby is published if the algorithm is one of `algorithms`.
+/// [`Plan::exposure`] is P + C.
 pub fn revoke(
     ring: &KeyRing,
     kid: Kid,
     reason: &str,
-    quantities: &Quantities,
+    (algorithms, quantities): (&[Algorithm], &Quantities),
     now: Timestamp,
 ) -> Result<Plan, Refusal> {
     let key = find(ring, kid)?;
+    let configured = algorithms.contains(&key.algorithm);
     let out = Transition { subject: Subject::Kid(kid), from: key.state, to: KeyState::Revoked };
-    let mut plan =
-        Plan::new(ring, Reason::Revoked(reason.to_owned()), now, quantities.retain_for).with([out]);
+    let reason = Reason::Revoked(reason.to_owned());
+    let mut plan = Plan::new(ring, reason, now, quantities.retain_for).with([out]);
     plan.exposure = if key.state.is_served() { quantities.revocation_exposure() } else { Duration::ZERO };
     Ok(match key.state {
-        KeyState::Active => plan.with(plan::succeed(ring, key.algorithm)),
-        KeyState::Published => plan.with(plan::publish(ring, key.algorithm)),
-        KeyState::Staged | KeyState::Passive | KeyState::Removed | KeyState::Revoked => plan,
+        // A ring that rests gets an heir, as one that signed must have, and no standby.
+        KeyState::Active => {
+            plan.with(plan::succeed(ring, key.algorithm).take(if configured { 2 } else { 1 }))
+        }
+        KeyState::Published if configured => plan.with(plan::publish(ring, key.algorithm)),
+        KeyState::Published
+        | KeyState::Staged
+        | KeyState::Passive
+        | KeyState::Removed
+        | KeyState::Revoked => plan,
     })
 }
 

@@ -205,7 +205,8 @@ struct RevocationBody {
     successor: Option<String>,
     /// Seconds for which verifiers may still believe the key.
     exposure: u64,
-    unexpired: UnexpiredBody,
+    /// `null` where they could not be counted in time.
+    unexpired: Option<UnexpiredBody>,
 }
 
 #[derive(Serialize)]
@@ -229,7 +230,7 @@ async fn revoke(
     let done = to_its_end(async move { side.admin.revoke_key(&actor, named(&kid)?, &revoke).await }).await;
     answer(done, &caller.0.request_id, |(revocation, unexpired)| {
         let Revocation { key, revoked_at, successor, plan } = revocation;
-        let Unexpired { count, latest_exp } = unexpired;
+        let told = |Unexpired { count, latest_exp }| UnexpiredBody { count, latest_exp: seconds(latest_exp) };
         error::json(&RevocationBody {
             kid: key.kid.to_string(),
             alg: key.algorithm.as_str(),
@@ -239,7 +240,7 @@ async fn revoke(
             since,
             successor: successor.map(|kid| kid.to_string()),
             exposure: plan.exposure.as_secs(),
-            unexpired: UnexpiredBody { count, latest_exp: seconds(latest_exp) },
+            unexpired: unexpired.map(told),
         })
     })
 }

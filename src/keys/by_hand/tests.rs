@@ -95,7 +95,7 @@ fn storm_0558_a_key_that_left_the_ring_does_not_come_back() {
     let late = at(0).plus(days(60));
     assert_eq!(run(&ring, ES256, &DEFAULTS, late).keys[0].state, KeyState::Removed);
     assert_eq!(import(&ring, &old.public, ES256, late), Err(Refusal::Known));
-    let leaked = applied(&ring, &revoke(&ring, old.kid, "leak", &DEFAULTS, late).unwrap(), late);
+    let leaked = applied(&ring, &revoke(&ring, old.kid, "leak", (ES256, &DEFAULTS), late).unwrap(), late);
     assert_eq!(import(&leaked, &old.public, ES256, late), Err(Refusal::Known));
     assert_eq!(retain(&leaked, old.kid, late), Err(Refusal::Revoked));
 }
@@ -104,12 +104,12 @@ fn storm_0558_a_key_that_left_the_ring_does_not_come_back() {
 fn revoking_the_active_key_makes_the_standby_sign_in_the_same_act() {
     let ring = started();
     let kid = ring.keys[0].kid;
-    let plan = revoke(&ring, kid, "found in a paste", &DEFAULTS, at(60)).unwrap();
+    let plan = revoke(&ring, kid, "found in a paste", (ES256, &DEFAULTS), at(60)).unwrap();
     assert_eq!(plan.exposure, seconds(330));
     let after = applied(&ring, &plan, at(60));
     assert_eq!(states(&after), ["revoked", "active", "published"]);
     assert_eq!(after.keys[0].reason.as_deref(), Some("found in a paste"));
-    assert_eq!(revoke(&after, kid, "again", &DEFAULTS, at(61)), Err(Refusal::Revoked));
+    assert_eq!(revoke(&after, kid, "again", (ES256, &DEFAULTS), at(61)), Err(Refusal::Revoked));
     assert_eq!(retain(&after, kid, at(61)), Err(Refusal::Revoked));
     assert_eq!(run(&after, ES256, &DEFAULTS, at(61)), after);
 }
@@ -118,7 +118,7 @@ fn revoking_the_active_key_makes_the_standby_sign_in_the_same_act() {
 fn revoking_works_without_a_standby_and_in_every_other_state() {
     let mut ring = started();
     ring.keys.truncate(1);
-    let plan = revoke(&ring, ring.keys[0].kid, "leak", &DEFAULTS, at(60)).unwrap();
+    let plan = revoke(&ring, ring.keys[0].kid, "leak", (ES256, &DEFAULTS), at(60)).unwrap();
     assert_eq!(plan.needs_new().len(), 2);
     assert_eq!(states(&applied(&ring, &plan, at(60))), ["revoked", "active", "published"]);
 
@@ -127,13 +127,26 @@ fn revoking_works_without_a_standby_and_in_every_other_state() {
     for (position, expected) in
         [(0, vec!["revoked", "active", "published"]), (2, vec!["passive", "active", "revoked", "published"])]
     {
-        let plan = revoke(&ring, ring.keys[position].kid, "leak", &DEFAULTS, now).unwrap();
+        let plan = revoke(&ring, ring.keys[position].kid, "leak", (ES256, &DEFAULTS), now).unwrap();
         assert_eq!(states(&applied(&ring, &plan, now)), expected);
     }
     let gone = run(&ring, ES256, &DEFAULTS, now);
-    let plan = revoke(&gone, gone.keys[0].kid, "leak", &DEFAULTS, now).unwrap();
+    let plan = revoke(&gone, gone.keys[0].kid, "leak", (ES256, &DEFAULTS), now).unwrap();
     assert_eq!(plan.exposure, Duration::ZERO);
     assert_eq!(states(&applied(&gone, &plan, now)), ["revoked", "active", "published"]);
+}
+
+#[test]
+fn a_ring_that_is_no_longer_configured_gets_an_heir_but_no_standby() {
+    let ring = started();
+    let rests: (&[Algorithm], _) = (&[Algorithm::EdDsa], &DEFAULTS);
+    let plan = revoke(&ring, ring.keys[1].kid, "leak", rests, at(60)).unwrap();
+    assert_eq!(states(&applied(&ring, &plan, at(60))), ["active", "revoked"]);
+    let plan = revoke(&ring, ring.keys[0].kid, "leak", rests, at(60)).unwrap();
+    let after = applied(&ring, &plan, at(60));
+    assert_eq!(states(&after), ["revoked", "active"]);
+    let plan = revoke(&after, after.keys[1].kid, "leak", rests, at(61)).unwrap();
+    assert_eq!(states(&applied(&after, &plan, at(61))), ["revoked", "revoked", "active"]);
 }
 
 #[test]
@@ -149,7 +162,7 @@ fn a_key_is_held_until_it_is_released() {
     assert_eq!(gone.keys[0].state, KeyState::Removed);
     assert_eq!(retain(&gone, kid, late), Err(Refusal::NotServed));
 
-    let plan = revoke(&held, kid, "leak", &DEFAULTS, late).unwrap();
+    let plan = revoke(&held, kid, "leak", (ES256, &DEFAULTS), late).unwrap();
     assert!(!applied(&held, &plan, late).keys[0].retain, "a revocation beats retention");
 }
 
@@ -167,7 +180,7 @@ proptest! {
             let key = &ring.keys[which % ring.keys.len()];
             let plan = match act {
                 0 => rotate_by_hand(&ring, ES256, true, &DEFAULTS, now).ok().map(|rotation| rotation.plan),
-                1 => revoke(&ring, key.kid, "leak", &DEFAULTS, now).ok(),
+                1 => revoke(&ring, key.kid, "leak", (ES256, &DEFAULTS), now).ok(),
                 2 => retain(&ring, key.kid, now).ok(),
                 3 => release(&ring, key.kid, now).ok(),
                 _ => schedule(&ring, &Algorithm::ALL, &DEFAULTS, now),

@@ -12,6 +12,7 @@ use crate::keys::by_hand::{self, NoActiveKey, Refusal, Rotation};
 use crate::keys::opened::label;
 use crate::keys::plan::Plan;
 use crate::keys::records::{self, Told};
+use crate::keys::schedule::Quantities;
 use crate::keys::seal::Sealer;
 use crate::keys::{KeyFacts, KeyRing, KeyState};
 use crate::store::{Change, StoreFault};
@@ -107,7 +108,7 @@ impl Rotator {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
         let key = self.facts(kid)?;
-        let plan = by_hand::revoke(&self.ring(), kid, reason, self.quantities(), now)?;
+        let plan = by_hand::revoke(&self.ring(), kid, reason, self.policy(), now)?;
         self.step(&mut pace, &plan, now, Told { actor, since }).await?;
         let signed = key.state == KeyState::Active;
         let successor = self.ring().active(key.algorithm).filter(|_| signed).map(|key| key.kid);
@@ -120,7 +121,7 @@ impl Rotator {
         let now = self.begin(&mut pace).await?;
         let ring = self.ring();
         let key = self.facts(kid)?;
-        let plan = by_hand::revoke(&ring, kid, reason, self.quantities(), now)?;
+        let plan = by_hand::revoke(&ring, kid, reason, self.policy(), now)?;
         let signed = key.state == KeyState::Active;
         let successor = ring.standby(key.algorithm).filter(|_| signed).map(|key| key.kid);
         Ok(Revocation { key, revoked_at: None, successor, plan })
@@ -195,6 +196,10 @@ impl Rotator {
         ring.version = expected.saturating_add(1);
         let swap = Change::SwapRing { expected, ring, fresh: Vec::new(), resealed };
         Ok((records, vec![swap, Change::SealLogKey(log_key)]))
+    }
+
+    fn policy(&self) -> (&[Algorithm], &Quantities) {
+        (self.algorithms(), self.quantities())
     }
 
     fn facts(&self, kid: Kid) -> Result<KeyFacts, ActFault> {
