@@ -81,3 +81,51 @@ pub(super) async fn generate(
     let made = apart(move || KeyPair::generate(algorithm, &*entropy)).await;
     made.unwrap_or(Err(GenerateFailed::Entropy(EntropyFailed)))
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::ambient::SystemEntropy;
+
+    fn pair(algorithm: Algorithm) -> KeyPair {
+        if !algorithm.is_rsa() {
+            return KeyPair::generate(algorithm, &SystemEntropy::new()).unwrap().0;
+        }
+        let line = include_str!("../../keys/golden/rsa.txt").lines().next().unwrap();
+        KeyPair::from_pkcs8(algorithm, &STANDARD.decode(line).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_key_signs_as_long_as_it_says() {
+        for algorithm in Algorithm::ALL {
+            let key = RsaWorkers::default().hold(pair(algorithm));
+            let signature = key.sign(b"a message").await.unwrap();
+            assert!(key.verify(b"a message", &signature));
+            let encoded = crate::digest::base64url(&signature);
+            assert_eq!(encoded.len(), key.encoded_signature_length(), "{algorithm}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_rsa_needs_room_and_is_refused_without() {
+        let no_room = RsaWorkers(Workers::new(0, 0));
+        for algorithm in Algorithm::ALL {
+            let signed = no_room.hold(pair(algorithm)).sign(b"a message").await;
+            let expected = if algorithm.is_rsa() { Err(SignFailed::Overloaded) } else { Ok(()) };
+            assert_eq!(signed.map(drop), expected, "{algorithm}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_made_for_each_algorithm_of_this_build() {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
+        for algorithm in Algorithm::with_keys_in_this_build() {
+            let (made, document) = generate(algorithm, &entropy).await.unwrap();
+            let again = KeyPair::from_pkcs8(algorithm, document.as_bytes()).unwrap();
+            assert_eq!((again.kid(), again.algorithm()), (made.kid(), algorithm));
+        }
+    }
+}

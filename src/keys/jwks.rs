@@ -2,7 +2,7 @@
 //!
 //! Pure. Equal rings give equal bytes, on every node and after every restart,
 //! so the `ETag` is strong. It never sees a private member. RFC 7517 section 5,
-//! RFC 7518 section 6.2.1, RFC 8037 section 2, RFC 9110 section 8.8.3.
+//! RFC 7518 sections 6.2.1 and 6.3.1, RFC 8037 section 2, RFC 9110 section 8.8.3.
 
 use bytes::Bytes;
 use serde_json::json;

@@ -248,6 +248,7 @@ async fn signed_with(mint: &TestMint, alg: &str) -> String {
 }
 
 /// Two signatures with the same r give the private key away. Each thread stands for a core that signs.
+/// A million of them take half a minute; fewer are enough to see a generator that repeats.
 #[test]
 fn no_es256_signature_repeats_its_nonce() {
     const EACH: usize = 150_000;
