@@ -46,9 +46,9 @@ impl LogKey {
         let PublicJwk::Ed25519 { x } = pair.public() else {
             return Err(LogKeyFault::Damaged("the log's key is no Ed25519 key"));
         };
-        let sealed = sealer.seal(&label(pair.kid()), pkcs8.as_bytes(), entropy)?;
+        let stored = sealer.seal(&label(pair.kid()), pkcs8.as_bytes(), entropy)?;
         let vkey = Vkey::new(origin.clone(), x);
-        Ok((Self { pair, vkey }, sealed))
+        Ok((Self { pair, vkey }, stored))
     }
 
     /// Opens the key of a stored log.

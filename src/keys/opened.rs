@@ -86,8 +86,8 @@ enum Lost {
 }
 
 fn open_one(key: &KeyFacts, stored: &StoredRing, sealer: &Sealer) -> Result<KeyPair, Lost> {
-    let sealed = stored.sealed.get(&key.kid).ok_or(Lost::Missing)?;
-    let pkcs8 = sealer.open(&label((key.kid, key.algorithm)), sealed).map_err(Lost::Sealed)?;
+    let half = stored.sealed.get(&key.kid).ok_or(Lost::Missing)?;
+    let pkcs8 = sealer.open(&label((key.kid, key.algorithm)), half).map_err(Lost::Sealed)?;
     let pair = KeyPair::from_pkcs8(key.algorithm, &pkcs8).map_err(|_| Lost::Unfit)?;
     if pair.kid() == key.kid { Ok(pair) } else { Err(Lost::Unfit) }
 }

@@ -16,6 +16,9 @@ pub struct NewLog {
     pub sealed_key: Vec<u8>,
 }
 
+/// A key's private half as it lies in the store, and whose it is.
+pub type SealedHalf = (Kid, Vec<u8>);
+
 /// One change. An object's `version` is the one it gets; the row must hold the
 /// version before it (none for version 1), else the batch is a conflict.
 #[derive(Clone, Debug)]
@@ -38,9 +41,9 @@ pub enum Change {
         /// The ring after it.
         ring: KeyRing,
         /// Private halves of the keys that are new in it. A `kid` that was ever stored is a conflict.
-        fresh: Vec<(Kid, Vec<u8>)>,
+        fresh: Vec<SealedHalf>,
         /// Private halves of keys that were in it, sealed anew.
-        resealed: Vec<(Kid, Vec<u8>)>,
+        resealed: Vec<SealedHalf>,
     },
     /// Opens the log of an empty store.
     OpenLog(NewLog),

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 
-pub use change::{Change, NewLog};
+pub use change::{Change, NewLog, SealedHalf};
 
 use crate::audit::tile::Tile;
 use crate::audit::tree::TreeHead;

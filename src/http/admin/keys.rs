@@ -44,6 +44,7 @@ struct KeyBody {
     planned: PlannedBody,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names are those of the key's own times")]
 #[derive(Serialize)]
 struct PlannedBody {
     activated_at: Option<u64>,

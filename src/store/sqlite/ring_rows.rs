@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use super::number::{signed, unsigned};
 use crate::jose::{Algorithm, Kid, PublicJwk};
 use crate::keys::{KeyFacts, KeyRing, KeyState};
-use crate::store::{BrokenKey, StoreFault, StoredRing};
+use crate::store::{BrokenKey, SealedHalf, StoreFault, StoredRing};
 use crate::time::Timestamp;
 
 /// Replaces the ring if its stored version is still `expected`.
@@ -17,7 +17,7 @@ pub(super) async fn swap(
     connection: &mut SqliteConnection,
     expected: u64,
     ring: &KeyRing,
-    (fresh, resealed): (&[(Kid, Vec<u8>)], &[(Kid, Vec<u8>)]),
+    (fresh, resealed): (&[SealedHalf], &[SealedHalf]),
 ) -> Result<(), StoreFault> {
     let swapped = sqlx::query("UPDATE facts SET value = $1 WHERE name = 'ring_version' AND value = $2")
         .bind(ring.version.to_string())
@@ -27,9 +27,8 @@ pub(super) async fn swap(
     if swapped.rows_affected() != 1 {
         return Err(StoreFault::Conflict);
     }
-    let half = |halves: &[(Kid, Vec<u8>)], kid| {
-        halves.iter().find(|(of, _)| *of == kid).map(|(_, bytes)| bytes.clone())
-    };
+    let half =
+        |halves: &[SealedHalf], kid| halves.iter().find(|(of, _)| *of == kid).map(|(_, bytes)| bytes.clone());
     for key in &ring.keys {
         match half(fresh, key.kid) {
             Some(sealed) => insert(connection, key, &sealed).await?,

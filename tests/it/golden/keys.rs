@@ -97,6 +97,12 @@ impl KeyWatch {
         self.names.get(kid).cloned().unwrap_or_else(|| "an unknown key".to_owned())
     }
 
+    /// The `kid` of a short name.
+    fn kid(&self, name: &str) -> &str {
+        let found = self.names.iter().find(|(_, known)| *known == name);
+        found.map_or_else(|| panic!("no key is called {name}"), |(kid, _)| kid)
+    }
+
     /// Names and `kid`s of all keys.
     pub(super) fn legend(&self) -> String {
         let rows: Vec<_> = self
@@ -167,5 +173,47 @@ impl Player<'_> {
             self.say(&format!("\n  activates_at = {} = {}", render::offset(at), render::time(at)));
         }
         self.tell_entries().await;
+    }
+
+    /// `retain KEY`, `release KEY`, `revoke KEY REASON`, by the admin API.
+    pub(super) async fn act_on_key(&mut self, name: &str, verb: &str, body: Option<Value>) {
+        let path = format!("/admin/v1/keys/{}/{verb}", self.keys.kid(name));
+        let answer = self.mint.admin(Method::POST, &path, body.clone()).await;
+        self.keys.look(self.mint).await;
+        self.say_time();
+        self.say(&format!("\n> POST {path}   (admin socket; {name})"));
+        if let Some(body) = body {
+            self.say(&format!("> {body}"));
+        }
+        self.say(&format!("\n< {}\n< {}", answer.status, answer.text()));
+        self.tell_entries().await;
+    }
+
+    /// `keys`: the states and what is planned, as the admin API lists them.
+    pub(super) async fn tell_keys(&mut self) {
+        let list = self.mint.admin_get("/admin/v1/keys").await.json();
+        let headings = ["key", "state", "signs since", "rests since", "planned", "retain", "reason"];
+        let mut rows = vec![headings.map(str::to_owned).to_vec()];
+        for key in list["items"].as_array().unwrap() {
+            let time = |value: &Value| {
+                value
+                    .as_u64()
+                    .map_or_else(|| "-".to_owned(), |at| render::offset(Timestamp::from_seconds(at)))
+            };
+            let planned = [("signs", "activated_at"), ("rests", "passive_at"), ("goes", "remove_at")];
+            let planned = planned.map(|(what, name)| (what, time(&key["planned"][name])));
+            let planned = planned.iter().filter(|(_, at)| at != "-").map(|(what, at)| format!("{what} {at}"));
+            rows.push(vec![
+                self.keys.name(key["kid"].as_str().unwrap()),
+                key["state"].as_str().unwrap().to_owned(),
+                time(&key["activated_at"]),
+                time(&key["passive_at"]),
+                planned.collect::<Vec<_>>().join(", "),
+                key["retain"].to_string(),
+                key["reason"].as_str().unwrap_or("-").to_owned(),
+            ]);
+        }
+        self.say_time();
+        self.say(&format!("\nThe keys now:\n\n{}", render::table(&rows).trim_end()));
     }
 }

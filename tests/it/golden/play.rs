@@ -7,6 +7,7 @@ use std::time::Duration;
 use mintmark::ambient::Clock as _;
 use mintmark::store::Change;
 use mintmark::time::{Timestamp, parse_span};
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tempfile::TempDir;
@@ -131,6 +132,11 @@ impl Player<'_> {
                 self.say("\nthe service ends in order and starts again");
             }
             ["rotate", rest @ ..] => self.rotate(rest).await,
+            [verb @ ("retain" | "release"), key] => self.act_on_key(key, verb, None).await,
+            ["revoke", key, reason @ ..] => {
+                self.act_on_key(key, "revoke", Some(json!({ "reason": reason.join(" ") }))).await;
+            }
+            ["keys"] => self.tell_keys().await,
             ["timeline", span] => self.tell_timeline(parse_span(span).unwrap()).await,
             ["simulate", span] => self.simulate(parse_span(span).unwrap()),
             ["caches", rest @ ..] => self.tell_caches(rest).await,
