@@ -74,7 +74,7 @@ pub enum Refusal {
     #[error("there is no such key")]
     UnknownKey,
     /// The key is revoked: it is never served again, and cannot be revoked twice.
-    #[error("the key is revoked")]
+    #[error("the key is revoked: it never comes back, and no verifier with a fresh JWKS takes its tokens")]
     Revoked,
     /// Only a key that is in the JWKS can be held there.
     #[error("the key is not in the JWKS")]
