@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::log::LONGEST_LIFE;
 use super::{Actor, Admin, Refusal};
 use crate::audit::unexpired::{Unexpired, unexpired};
 use crate::config::read_kek;
@@ -85,8 +86,10 @@ impl Admin {
     }
 
     async fn unexpired_by(&self, key: &KeyFacts, now: Timestamp) -> Option<Unexpired> {
+        let Some(activated_at) = key.activated_at else { return Some(Unexpired::default()) };
         // Each of its tokens was bounded by the key's own retention, and none is older than its first.
-        let oldest = now.minus(key.retain_for.unwrap_or_default()).max(key.activated_at?);
+        let retained = key.retain_for.unwrap_or(LONGEST_LIFE);
+        let oldest = now.minus(retained).max(activated_at);
         let counting = unexpired(&*self.parts.store, key.kid, oldest, now);
         match tokio::time::timeout(PATIENCE, counting).await {
             Ok(Ok(tokens)) => Some(tokens),

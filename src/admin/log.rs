@@ -19,7 +19,7 @@ use crate::store::{StoreFault, StoredEntry};
 const PAGE: u64 = 1_000;
 /// Before so long nothing was recorded that can live still. The bound is what any configuration allows and an hour
 /// more, not the lifetimes in force: those may have been lowered since, which shortens no token's life.
-const LONGEST_LIFE: Duration = LONGEST_LIFETIME.saturating_add(Duration::from_hours(1));
+pub(super) const LONGEST_LIFE: Duration = LONGEST_LIFETIME.saturating_add(Duration::from_hours(1));
 
 #[derive(Serialize)]
 struct ReadBody<'a> {

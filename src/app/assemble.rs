@@ -101,7 +101,13 @@ async fn lay(
         algorithms: settings.keys.algorithms.clone(),
     });
     let rotator = Arc::new(rotator.await?);
-    rotator.tick().await?;
+    if let Err(fault) = rotator.tick().await {
+        // One ring that cannot do its step keeps no other from signing.
+        if !rotator.signs() {
+            return Err(fault.into());
+        }
+        tracing::error!(%fault, "not every step of the keys could be made; it is tried again");
+    }
 
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;

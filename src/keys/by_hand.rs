@@ -85,6 +85,9 @@ pub enum Refusal {
     /// A `kid` is never used again, whatever became of its key.
     #[error("the key was in this ring before; a key is never used twice")]
     Known,
+    /// Nothing to seal anew.
+    #[error("the keys are sealed under this KEK already; keys.kek_file must name it before the next start")]
+    SameKek,
     /// The algorithm is not one of the configured.
     #[error("keys.algorithms does not name that algorithm")]
     NotConfigured,
@@ -96,7 +99,8 @@ pub enum Refusal {
 /// Takes a key out of the JWKS at once and for ever, from any state.
 ///
 /// In the same act the standby follows an active key, or a new key where there is
-/// none, and a fresh standby is published if the algorithm is one of `algorithms`.
+/// none, and a new standby is published if the algorithm is one of `algorithms`. A
+/// staged key is passed over: who could read this one could read that one too.
 /// [`Plan::exposure`] is P + C.
 pub fn revoke(
     ring: &KeyRing,
@@ -114,9 +118,9 @@ pub fn revoke(
     Ok(match key.state {
         // A ring that rests gets an heir, as one that signed must have, and no standby.
         KeyState::Active => {
-            plan.with(plan::succeed(ring, key.algorithm).take(if configured { 2 } else { 1 }))
+            plan.with(plan::succeed_unseen(ring, key.algorithm).take(if configured { 2 } else { 1 }))
         }
-        KeyState::Published if configured => plan.with(plan::publish(ring, key.algorithm)),
+        KeyState::Published if configured => plan.with([plan::publish_unseen(key.algorithm)]),
         KeyState::Published
         | KeyState::Staged
         | KeyState::Passive

@@ -304,15 +304,37 @@ impl KeyRing {
         Ok(())
     }
 
+    /// The next version of the ring, its live keys in another timeline: what lay so long before `from`
+    /// lies so long before `to`. For a clock that was set: no key is older or younger for it.
+    pub fn moved(&self, from: Timestamp, to: Timestamp) -> Self {
+        let moved = |date: Timestamp| {
+            if date <= from { to.minus(from.since(date)) } else { to.plus(date.since(from)) }
+        };
+        let mut next = Self { version: self.version.saturating_add(1), keys: self.keys.clone() };
+        let live = |key: &&mut KeyFacts| key.state < KeyState::Removed;
+        for key in next.keys.iter_mut().filter(live) {
+            key.created_at = moved(key.created_at);
+            for date in [
+                &mut key.published_at,
+                &mut key.activated_at,
+                &mut key.passive_at,
+                &mut key.rotation_requested_at,
+            ] {
+                *date = date.map(moved);
+            }
+        }
+        next
+    }
+
     /// Whether a key of this algorithm ever signed.
     pub fn has_signed(&self, algorithm: Algorithm) -> bool {
         self.of(algorithm).any(|key| key.activated_at.is_some())
     }
 
-    /// Leaves out what no plan could have made, and says what that was: of several
-    /// active or standby keys the newest stays. The rows stay where they are;
+    /// Leaves out what no plan could have made, and says what that was and of which algorithm: of
+    /// several active or standby keys the newest stays. The rows stay where they are;
     /// what is left out neither signs nor is served, and never stops the others.
-    pub fn mend(mut self) -> (Self, Vec<BrokenRing>) {
+    pub fn mend(mut self) -> (Self, Vec<(Algorithm, BrokenRing)>) {
         let mut broken = Vec::new();
         let mut kids = BTreeSet::new();
         self.keys.retain(|key| {
@@ -323,15 +345,15 @@ impl KeyRing {
             } else {
                 return true;
             };
-            broken.push(complaint);
+            broken.push((key.algorithm, complaint));
             false
         });
         for algorithm in Algorithm::ALL {
             self.keep_newest(algorithm, KeyState::Active, |count| {
-                broken.push(BrokenRing::ActiveKeys { algorithm, count });
+                broken.push((algorithm, BrokenRing::ActiveKeys { algorithm, count }));
             });
             self.keep_newest(algorithm, KeyState::Published, |count| {
-                broken.push(BrokenRing::StandbyKeys { algorithm, count });
+                broken.push((algorithm, BrokenRing::StandbyKeys { algorithm, count }));
             });
         }
         (self, broken)

@@ -230,8 +230,9 @@ impl Plan {
             }
             touched.insert(key.algorithm);
         }
-        // A ring that is damaged holds up its own plans, never those of another.
-        touched.into_iter().try_for_each(|algorithm| next.check_ring(algorithm))?;
+        // What was broken before holds up nothing: not another ring, and no revocation in its own.
+        let mut sound = touched.into_iter().filter(|algorithm| ring.check_ring(*algorithm).is_ok());
+        sound.try_for_each(|algorithm| next.check_ring(algorithm))?;
         Ok(next)
     }
 
@@ -307,6 +308,21 @@ pub(super) fn succeed(ring: &KeyRing, algorithm: Algorithm) -> impl Iterator<Ite
         .chain(spares(ring, algorithm))
         .zip([(from, KeyState::Active), (KeyState::Staged, KeyState::Published)])
         .map(|(subject, (from, to))| Transition { subject, from, to })
+}
+
+/// [`succeed`] with keys that are made for it: a staged one may have been stolen together with the one that goes.
+pub(super) fn succeed_unseen(ring: &KeyRing, algorithm: Algorithm) -> impl Iterator<Item = Transition> {
+    let standby = ring.standby(algorithm).map(|key| Subject::Kid(key.kid));
+    let from = if standby.is_some() { KeyState::Published } else { KeyState::Staged };
+    let heirs = standby.into_iter().chain(iter::repeat(Subject::New(algorithm)));
+    heirs
+        .zip([(from, KeyState::Active), (KeyState::Staged, KeyState::Published)])
+        .map(|(subject, (from, to))| Transition { subject, from, to })
+}
+
+/// A key that is made for it becomes the standby.
+pub(super) fn publish_unseen(algorithm: Algorithm) -> Transition {
+    Transition { subject: Subject::New(algorithm), from: KeyState::Staged, to: KeyState::Published }
 }
 
 /// [`succeed`], with the active key, if any, at rest from then on.

@@ -47,6 +47,20 @@ struct ConfigBody<'a> {
     after: u64,
 }
 
+/// The body of a `clock.skew` record of the keys; members in this order.
+#[derive(Serialize)]
+struct MovedBody {
+    before: String,
+    after: String,
+    object: &'static str,
+}
+
+/// The dates of the keys were moved, because the clock was.
+pub(super) fn of_move(before: Timestamp, after: Timestamp) -> Record {
+    let body = MovedBody { before: before.to_string(), after: after.to_string(), object: "keys" };
+    Record::of(EventType::ClockSkew, body::line(&body))
+}
+
 /// The records of a step from `before` to `after`, in the order of the log.
 pub(super) fn of_step(before: &KeyRing, after: &KeyRing, plan: &Plan, told: Told<'_>) -> Vec<Record> {
     let reason = plan.reason.as_str();

@@ -6,8 +6,8 @@
 //! A step that fails leaves the keys in force as they were.
 
 mod acts;
+mod stored;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,24 +17,29 @@ use arc_swap::ArcSwap;
 pub use acts::{ActFault, Revocation};
 
 use super::jwks::Document;
-use super::opened::{Opened, OtherKek, label};
+use super::opened::{Opened, label};
 use super::plan::{Plan, StalePlan};
 use super::records::{self, Told};
 use super::repair::{Losses, repair};
 use super::schedule::{self, Quantities};
 use super::seal::{OpenFailed, SealFailed, Sealer};
-use super::signer::{InForce, Signer, Signing};
-use super::steady::SteadyClock;
-use super::{KeyFacts, KeyRing, KeyState, in_process};
+use super::signer::Signer;
+use super::steady::{Reading, SteadyClock};
+use super::{KeyFacts, KeyRing, in_process};
 use crate::ambient::{Clock, Entropy};
 use crate::audit::log_key::LogKeyFault;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::jose::key_pair::GenerateFailed;
 use crate::jose::{Algorithm, KeyPair, Kid, Pkcs8};
-use crate::store::{Change, Store, StoreFault, StoredRing};
+use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
-use crate::workers::apart;
 
+/// A wall clock that is further off than this cannot be right, and is not followed.
+const FARTHEST: Duration = Duration::from_hours(24 * 366);
+/// So many keys may be replaced for wrong signatures within [`BLAME`].
+const MOST_WRONG: usize = 2;
+/// How long a wrong signature counts against the machine.
+const BLAME: Duration = Duration::from_hours(1);
 /// More steps than this in one tick mean that the schedule does not come to rest.
 const STEPS: usize = 32;
 
@@ -73,6 +78,13 @@ pub enum RotationFault {
     /// The log's key could not be sealed anew.
     #[error(transparent)]
     LogKey(#[from] LogKeyFault),
+}
+
+impl RotationFault {
+    /// Whether it stands in the way of one ring only: another may go on.
+    fn is_of_one_ring(&self) -> bool {
+        matches!(self, Self::Generate(_) | Self::Seal(_) | Self::Stale(_))
+    }
 }
 
 /// What a rotator is made of.
@@ -116,8 +128,14 @@ struct Pace {
     candidate: Option<Sealer>,
     /// A step's outcome is unknown: read the ring before the next one.
     reload: bool,
-    /// Rows that cannot be read, by their algorithm.
+    /// Rows that cannot be read or believed and may have been an active key, by their algorithm.
     unreadable: Vec<Option<Algorithm>>,
+    /// When a key came to rest because it gave a wrong signature.
+    wrong_signatures: Vec<Timestamp>,
+    /// The wall clock cannot be right, and that was told.
+    astray: bool,
+    /// What one ring could not do, to be told at the end of the tick.
+    fault: Option<RotationFault>,
 }
 
 /// A key just made or brought, with its private half as the store keeps it.
@@ -137,6 +155,9 @@ impl Rotator {
             candidate: None,
             reload: true,
             unreadable: Vec::new(),
+            wrong_signatures: Vec::new(),
+            astray: false,
+            fault: None,
         };
         let rotator = Self {
             parts,
@@ -175,69 +196,130 @@ impl Rotator {
         (self.parts.quantities.publish_ahead / 10).clamp(Duration::from_millis(100), Duration::from_secs(1))
     }
 
-    /// Makes every step that is due. Skipped and late calls do no harm.
+    /// Makes every step that is due. Skipped and late calls do no harm. A ring whose step cannot be
+    /// made stops no other; the first such fault is told.
     pub async fn tick(&self) -> Result<(), RotationFault> {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
+        let mut algorithms = self.parts.algorithms.clone();
         for _ in 0..STEPS {
-            let ring = self.ring();
-            let plan = schedule::schedule(&ring, &self.parts.algorithms, &self.parts.quantities, now);
+            let plan = schedule::schedule(&self.ring(), &algorithms, &self.parts.quantities, now);
             let Some(plan) = plan else { break };
-            self.step(&mut pace, &plan, now, Told::BY_SCHEDULE).await?;
+            let made = self.step(&mut pace, &plan, Told::BY_SCHEDULE).await;
+            let held_up = plan.needs_new();
+            match made {
+                Ok(()) => {}
+                Err(fault) if fault.is_of_one_ring() && !held_up.is_empty() => {
+                    algorithms.retain(|algorithm| !held_up.contains(algorithm));
+                    pace.fault.get_or_insert(fault);
+                }
+                Err(fault) => return Err(fault),
+            }
         }
-        Ok(())
+        pace.fault.take().map_or(Ok(()), Err)
     }
 
-    /// What is wrong although every step is made: the clock is so far behind the ring that no
-    /// timer runs out for a long time. Tokens are issued meanwhile.
+    /// Whether every configured algorithm has a key that signs.
+    pub fn signs(&self) -> bool {
+        self.parts.algorithms.iter().all(|algorithm| self.parts.signer.active(*algorithm).is_ok())
+    }
+
+    /// What is wrong although every step is made, and what to do.
     pub fn complaint(&self) -> Option<String> {
+        let (ring, quarantined) = (self.ring(), self.parts.signer.quarantined());
+        let active = |algorithm: &&Algorithm| {
+            ring.active(**algorithm).is_some_and(|key| quarantined.contains(&key.kid))
+        };
+        if let Some(algorithm) = self.parts.algorithms.iter().find(active) {
+            return Some(format!(
+                "several {algorithm} keys in a row gave wrong signatures, and none is tried any more; move to another machine"
+            ));
+        }
         let now = Timestamp::from_micros(self.told.load(Ordering::Acquire));
-        let until = schedule::ahead(&self.ring(), &self.parts.quantities, now)?;
+        let until = schedule::ahead(&ring, &self.parts.quantities, now)?;
         Some(format!(
-            "the keys' times lie ahead of the clock, until {until}; correct the clock, or rotate each ring by hand"
+            "the keys' times lie ahead of the clock, until {until}; correct the clock, or run mintmark key rotate --now"
         ))
     }
 
-    /// What comes before every act: the stored ring is in force, what is lost is repaired.
+    /// What comes before every act: the stored ring is in force, its dates fit the clock, what is lost is
+    /// repaired. A ring that cannot be repaired stops nothing else.
     async fn begin(&self, pace: &mut Pace) -> Result<Timestamp, RotationFault> {
-        let reading = pace.clock.read(self.parts.clock.now(), self.parts.clock.monotonic());
-        if let Some(off) = reading.jumped {
-            tracing::warn!(
-                off = off.as_secs(),
-                "the wall clock jumped; keys go by the monotonic clock until both agree"
-            );
-        }
-        self.told.store(reading.now.micros(), Ordering::Release);
         self.catch_up(pace).await?;
-        for _ in 0..STEPS {
-            let losses = self.losses(pace);
-            let plan = repair(&self.ring(), &losses, &self.parts.algorithms, &self.parts.quantities);
-            let Some(plan) = plan else { break };
-            self.step(pace, &plan, reading.now, Told::BY_SCHEDULE).await?;
+        let now = self.go_with_the_clock(pace).await?;
+        self.told.store(now.micros(), Ordering::Release);
+        for algorithm in Algorithm::ALL {
+            let (losses, by_signature) = self.losses(pace, algorithm, now);
+            let policy = (self.parts.algorithms.as_slice(), &self.parts.quantities);
+            let Some(plan) = repair(&self.ring(), &losses, algorithm, policy) else { continue };
+            match self.step(pace, &plan, Told::BY_SCHEDULE).await {
+                Ok(()) if by_signature => pace.wrong_signatures.push(now),
+                Ok(()) => {}
+                Err(fault) if fault.is_of_one_ring() => {
+                    pace.fault.get_or_insert(fault);
+                }
+                Err(fault) => return Err(fault),
+            }
         }
-        Ok(reading.now)
+        Ok(now)
     }
 
-    fn losses(&self, pace: &Pace) -> Losses {
-        let mut keys = self.parts.signer.quarantined();
-        keys.extend(self.lock_opened().lost());
-        Losses { keys, rows: pace.unreadable.clone() }
+    /// The time. Where the wall clock has jumped, the keys' dates jump with it, in one transaction, so
+    /// that each key is as old as it is, here and after a restart. A wall clock that cannot be right is
+    /// not followed: time goes on by the monotonic clock. A crash between the jump and its record leaves
+    /// dates that are off by the jump.
+    async fn go_with_the_clock(&self, pace: &mut Pace) -> Result<Timestamp, RotationFault> {
+        let (wall, monotonic) = (self.parts.clock.now(), self.parts.clock.monotonic());
+        let Reading { now, off } = pace.clock.read(wall, monotonic);
+        let Some(off) = off else {
+            pace.astray = false;
+            return Ok(now);
+        };
+        if off > FARTHEST {
+            if !std::mem::replace(&mut pace.astray, true) {
+                tracing::warn!("the wall clock cannot be right; keys go by the monotonic clock meanwhile");
+            }
+            return Ok(now);
+        }
+        let before = self.ring();
+        let ring = before.moved(now, wall);
+        let swap = Change::SwapRing {
+            expected: before.version,
+            ring: ring.clone(),
+            fresh: Vec::new(),
+            resealed: Vec::new(),
+        };
+        if let Err(fault) = self.parts.recorder.act(vec![records::of_move(now, wall)], vec![swap]).await {
+            pace.reload = true;
+            return Err(fault.into());
+        }
+        tracing::warn!(seconds = off.as_secs(), "the wall clock jumped; the keys' dates went with it");
+        self.put_in_force(ring);
+        Ok(pace.clock.begin_anew(wall, monotonic).now)
+    }
+
+    /// What is lost of one ring, and whether that is for a wrong signature of its active key. Where
+    /// keys in a row gave wrong signatures, the machine is to blame, and the next one is not tried.
+    fn losses(&self, pace: &mut Pace, algorithm: Algorithm, now: Timestamp) -> (Losses, bool) {
+        let mut keys = self.lock_opened().lost().clone();
+        pace.wrong_signatures.retain(|at| now.since(*at) < BLAME);
+        let quarantined = self.parts.signer.quarantined();
+        let active = self.ring().active(algorithm).map(|key| key.kid);
+        let by_signature = active.is_some_and(|kid| quarantined.contains(&kid));
+        if pace.wrong_signatures.len() < MOST_WRONG {
+            keys.extend(quarantined);
+        }
+        (Losses { keys, rows: pace.unreadable.clone() }, by_signature)
     }
 
     /// Makes the keys that the plan asks for, then the step.
-    async fn step(
-        &self,
-        pace: &mut Pace,
-        plan: &Plan,
-        now: Timestamp,
-        told: Told<'_>,
-    ) -> Result<(), RotationFault> {
+    async fn step(&self, pace: &mut Pace, plan: &Plan, told: Told<'_>) -> Result<(), RotationFault> {
         let mut fresh = Vec::new();
         for algorithm in plan.needs_new() {
             let (pair, pkcs8) = in_process::generate(algorithm, &self.parts.entropy).await?;
             fresh.push(self.seal(pace, pair, &pkcs8)?);
         }
-        self.step_with(pace, plan, fresh, (now, told)).await
+        self.step_with(pace, plan, fresh, told).await
     }
 
     fn seal(&self, pace: &Pace, pair: KeyPair, pkcs8: &Pkcs8) -> Result<Fresh, SealFailed> {
@@ -252,9 +334,11 @@ impl Rotator {
         pace: &mut Pace,
         plan: &Plan,
         fresh: Vec<Fresh>,
-        (now, told): (Timestamp, Told<'_>),
+        told: Told<'_>,
     ) -> Result<(), RotationFault> {
         let before = self.ring();
+        // Not the time of the plan: making a key or a slow disk may have come between.
+        let now = pace.clock.read(self.parts.clock.now(), self.parts.clock.monotonic()).now;
         let (mut staged, mut halves, mut handles) = (Vec::new(), Vec::new(), Vec::new());
         for Fresh { pair, sealed } in fresh {
             staged.push(KeyFacts::staged(pair.public(), now));
@@ -281,75 +365,6 @@ impl Rotator {
                 Err(fault.into())
             }
         }
-    }
-
-    /// Puts the stored ring in force after a step whose outcome is unknown. Only
-    /// behind everything that was submitted before does the store tell it.
-    async fn catch_up(&self, pace: &mut Pace) -> Result<(), RotationFault> {
-        if pace.reload {
-            self.parts.recorder.settle().await?;
-            self.reload(pace).await?;
-            pace.reload = false;
-        }
-        Ok(())
-    }
-
-    async fn reload(&self, pace: &mut Pace) -> Result<(), RotationFault> {
-        let stored = self.parts.store.key_ring().await?;
-        for row in &stored.broken {
-            tracing::error!(row = %row.name, "a signing key's row cannot be read; the others are served");
-        }
-        pace.unreadable = stored.broken.iter().map(|row| row.algorithm).collect();
-        let (ring, broken) = stored.ring.clone().mend();
-        for cause in broken {
-            tracing::error!(%cause, "a signing key is not believed; the others are served");
-        }
-        if ring.keys.is_empty() && ring.version > 0 {
-            return Err(RotationFault::Unreadable);
-        }
-        let stored = Arc::new(stored);
-        let opened = match (self.open_halves(&ring, &stored, &pace.sealer).await, pace.candidate.take()) {
-            (Err(RotationFault::Sealed { .. }), Some(candidate)) => {
-                let opened = self.open_halves(&ring, &stored, &candidate).await?;
-                pace.sealer = candidate;
-                opened
-            }
-            (opened, _) => opened?,
-        };
-        *self.lock_opened() = opened;
-        self.put_in_force(ring);
-        Ok(())
-    }
-
-    async fn open_halves(
-        &self,
-        ring: &KeyRing,
-        stored: &Arc<StoredRing>,
-        sealer: &Sealer,
-    ) -> Result<Opened, RotationFault> {
-        let (ring, stored) = (ring.clone(), stored.clone());
-        let (sealer, signer) = (sealer.clone(), self.parts.signer.clone());
-        let opening = apart(move || Opened::open(&ring, &stored, &sealer, |pair| signer.hold(pair)));
-        let opened = opening.await.ok_or(RotationFault::Broken)?;
-        opened.map_err(|OtherKek(kid)| RotationFault::Sealed { kid, source: OpenFailed::OtherKek })
-    }
-
-    /// Readers see the new JWKS before the new key signs. Private halves that no longer sign are dropped.
-    fn put_in_force(&self, ring: KeyRing) {
-        self.document.store(Arc::new(Document::of(&ring, &self.parts.quantities)));
-        let mut opened = self.lock_opened();
-        opened.keep_needed(&ring);
-        let in_force = |algorithm| {
-            let active = ring.active(algorithm)?;
-            let longest_lifetime = schedule::longest_lifetime(active, &self.parts.quantities);
-            Some((algorithm, InForce { key: opened.get(active.kid)?, longest_lifetime }))
-        };
-        let active: BTreeMap<_, _> = Algorithm::ALL.into_iter().filter_map(in_force).collect();
-        drop(opened);
-        let revoked =
-            ring.keys.iter().filter(|key| key.state == KeyState::Revoked).map(|key| key.kid).collect();
-        self.parts.signer.swap(Signing { active, revoked });
-        self.ring.store(Arc::new(ring));
     }
 
     fn lock_opened(&self) -> MutexGuard<'_, Opened> {

@@ -4,7 +4,8 @@
 //! A wall clock that jumps would cut them short, and with them valid tokens. So the
 //! wall clock is followed while it has advanced as far as the monotonic clock, give
 //! or take the allowed error; where it has not, time goes on by the monotonic clock
-//! alone until both agree again. A restart begins anew with the wall clock.
+//! alone, until both agree again or the rotator has moved the keys' dates along with
+//! the jump. A restart begins with the wall clock.
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::time::Timestamp;
 pub struct Reading {
     /// The time to go by; it never steps back.
     pub now: Timestamp,
-    /// How far the wall clock is off, if it has just left the allowed error; told once a jump.
-    pub jumped: Option<Duration>,
+    /// How far the wall clock is off, while that is more than the allowed error.
+    pub off: Option<Duration>,
 }
 
 /// Follows both clocks.
@@ -26,29 +27,31 @@ pub struct SteadyClock {
     allowed: Duration,
     /// The last time told, and the monotonic clock then.
     last: Option<(Timestamp, Duration)>,
-    off: bool,
 }
 
 impl SteadyClock {
     /// A clock that allows an error of `allowed` and has told no time yet.
     pub fn new(allowed: Duration) -> Self {
-        Self { allowed, last: None, off: false }
+        Self { allowed, last: None }
     }
 
     /// The time, given what both clocks show.
     pub fn read(&mut self, wall: Timestamp, monotonic: Duration) -> Reading {
         let Some((told, then)) = self.last else {
-            self.last = Some((wall, monotonic));
-            return Reading { now: wall, jumped: None };
+            return self.begin_anew(wall, monotonic);
         };
         let expected = told.plus(monotonic.saturating_sub(then));
         let error = wall.since(expected).max(expected.since(wall));
-        let off = error > self.allowed;
-        let jumped = (off && !self.off).then_some(error);
-        self.off = off;
-        let now = if off { expected } else { wall.max(told) };
+        let off = (error > self.allowed).then_some(error);
+        let now = if off.is_some() { expected } else { wall.max(told) };
         self.last = Some((now, monotonic));
-        Reading { now, jumped }
+        Reading { now, off }
+    }
+
+    /// Goes by the wall clock from now on. The caller has moved every date that it compares with.
+    pub fn begin_anew(&mut self, wall: Timestamp, monotonic: Duration) -> Reading {
+        self.last = Some((wall, monotonic));
+        Reading { now: wall, off: None }
     }
 }
 
@@ -63,7 +66,7 @@ mod tests {
 
     fn started() -> SteadyClock {
         let mut clock = SteadyClock::new(S);
-        assert_eq!(clock.read(at(0), seconds(5)), Reading { now: at(0), jumped: None });
+        assert_eq!(clock.read(at(0), seconds(5)), Reading { now: at(0), off: None });
         clock
     }
 
@@ -76,19 +79,19 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_is_told_once_and_time_goes_on_by_the_monotonic_clock() {
+    fn after_a_jump_time_goes_on_by_the_monotonic_clock() {
         for wall in
             [at(0).plus(hours(1)), at(0).minus(hours(1)), at(0).plus(days(3_650)), Timestamp::default()]
         {
             let mut clock = started();
-            let jumped = clock.read(wall, seconds(6));
-            assert_eq!(jumped.now, at(1), "{wall}");
-            assert!(jumped.jumped.is_some_and(|off| off > S));
-            let after = clock.read(wall.plus(seconds(100)), seconds(106));
-            assert_eq!(after, Reading { now: at(101), jumped: None });
-            let back = clock.read(at(110), seconds(115));
-            assert_eq!(back, Reading { now: at(110), jumped: None });
-            assert!(clock.read(wall, seconds(116)).jumped.is_some(), "another jump is told again");
+            for passed in [1, 100] {
+                let reading = clock.read(wall.plus(seconds(passed)), seconds(5 + passed));
+                assert_eq!(reading.now, at(passed), "{wall}");
+                assert!(reading.off.is_some_and(|off| off > S));
+            }
+            assert_eq!(clock.read(at(110), seconds(115)), Reading { now: at(110), off: None });
+            clock.begin_anew(wall, seconds(116));
+            assert_eq!(clock.read(wall.plus(seconds(1)), seconds(117)).now, wall.plus(seconds(1)));
         }
     }
 

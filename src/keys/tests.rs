@@ -136,7 +136,7 @@ fn what_no_plan_could_make_is_left_out_and_told() {
     let mut revived = ring.clone();
     revived.keys[0].state = KeyState::Active;
     let (mended, told) = revived.mend();
-    assert_eq!(told, [BrokenRing::Contradiction(ring.keys[0].kid)]);
+    assert_eq!(told, [(Algorithm::Es256, BrokenRing::Contradiction(ring.keys[0].kid))]);
     assert_eq!(mended.keys, ring.keys[1..]);
 
     // The same with its dates forged: the key that was activated last signs.
@@ -149,10 +149,34 @@ fn what_no_plan_could_make_is_left_out_and_told() {
     let algorithm = Algorithm::Es256;
     assert_eq!(
         told,
-        [BrokenRing::ActiveKeys { algorithm, count: 2 }, BrokenRing::StandbyKeys { algorithm, count: 2 }]
+        [
+            (algorithm, BrokenRing::ActiveKeys { algorithm, count: 2 }),
+            (algorithm, BrokenRing::StandbyKeys { algorithm, count: 2 })
+        ]
     );
     assert_eq!(mended.keys, ring.keys[1..]);
     assert_eq!(mended.check(), Ok(()));
+}
+
+#[test]
+fn a_ring_that_is_moved_with_the_clock_keeps_the_age_of_each_key() {
+    let ring = run(&started(), &[Algorithm::Es256], &DEFAULTS, at(0).plus(days(14)));
+    let now = at(0).plus(days(14)).plus(hours(1));
+    for to in [now.plus(hours(3)), now.minus(hours(3)), now.plus(days(300))] {
+        let moved = ring.moved(now, to);
+        assert_eq!(moved.version, ring.version + 1);
+        assert_eq!(moved.check(), Ok(()));
+        for (old, new) in ring.keys.iter().zip(&moved.keys) {
+            for state in KeyState::ALL {
+                assert_eq!(
+                    old.entered(state).map(|at| now.since(at)),
+                    new.entered(state).map(|at| to.since(at))
+                );
+            }
+        }
+        assert_eq!(moved.moved(to, now).keys, ring.keys, "and back");
+        assert_eq!(schedule(&moved, &[Algorithm::Es256], &DEFAULTS, to), None, "nothing is due for it");
+    }
 }
 
 #[test]

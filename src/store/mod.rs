@@ -17,7 +17,7 @@ pub use change::{Change, NewLog, SealedHalf};
 use crate::audit::tile::Tile;
 use crate::audit::tree::TreeHead;
 use crate::jose::{Algorithm, Kid};
-use crate::keys::KeyRing;
+use crate::keys::{KeyRing, KeyState};
 use crate::policy::Policy;
 
 /// The file in the data directory that makes the next start walk the whole log.
@@ -113,6 +113,8 @@ pub struct BrokenKey {
     pub name: String,
     /// Its algorithm, if that much can be read.
     pub algorithm: Option<Algorithm>,
+    /// Its state, if that much can be read.
+    pub state: Option<KeyState>,
 }
 
 /// Durable memory. All reads see what was committed before they began.

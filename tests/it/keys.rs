@@ -377,34 +377,71 @@ async fn a_ring_that_is_added_later_is_published_before_it_signs() {
     .await;
 }
 
-/// A clock that jumps, and stays wrong for a while: no key is activated early, none leaves
-/// early, and what is due by the time that really passed is done.
+/// A clock that jumps and stays where it is: no key is activated early, none leaves early, and what
+/// is due by the time that really passed is done, through a restart too.
 #[tokio::test]
 async fn keys_go_by_the_time_that_passed_whatever_the_wall_clock_says() {
-    for wrong in [START.plus(Duration::from_hours(24 * 20)), START.minus(Duration::from_hours(1))] {
+    let day = Duration::from_hours(24);
+    for wrong in
+        [START.plus(day * 20), START.plus(Duration::from_hours(1)), START.minus(Duration::from_hours(1))]
+    {
         with_mint(async |mint| {
+            let shown = |passed: Duration| {
+                let off = wrong.since(START).max(START.since(wrong));
+                if wrong > START { START.plus(passed).plus(off) } else { START.plus(passed).minus(off) }
+            };
+            let reader = mint.usual_policy().await;
             let first = mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid;
             let standby = mint.app().rotator.ring().standby(Algorithm::Es256).unwrap().kid;
             mint.tick().await;
-            let off = wrong.since(START).max(START.since(wrong));
-            let shown = |passed| {
-                if wrong > START { START.plus(passed).plus(off) } else { START.plus(passed).minus(off) }
-            };
             mint.clock().set_wall(shown(Duration::ZERO));
             for _ in 0..3 {
                 mint.tick().await;
                 assert_eq!(mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid, first);
             }
-            mint.later("14d").await;
-            let ring = mint.app().rotator.ring();
-            assert_eq!(ring.active(Algorithm::Es256).unwrap().kid, standby, "14 days did pass");
-            assert_eq!(ring.key(first).unwrap().passive_at, Some(START.plus(Duration::from_hours(24 * 14))));
+            // A restart believes the wall clock, and finds every key as old as it is.
+            mint.crash().await;
+            rotate(mint, json!({})).await.assert_status(202);
+            let jumps = mint.logged(EventType::ClockSkew).await;
+            let keys: Vec<_> = jumps.iter().filter(|jump| jump.body["object"] == "keys").collect();
+            assert_eq!(keys.len(), 1, "told once");
+            assert_eq!(keys[0].body["after"], shown(Duration::ZERO).to_string());
+
+            mint.later("6m").await;
+            let token = mint.token(&reader, "").await;
+            assert_eq!(token.assert_token().0["kid"], standby.to_string(), "as it was asked for");
+            let passive_at = mint.app().rotator.ring().key(first).unwrap().passive_at;
+            assert_eq!(passive_at, Some(shown(Duration::from_mins(6))));
             mint.later("3749s").await;
             assert!(mint.jwks().await.find(&first.to_string()).is_some());
             mint.later("1s").await;
             assert!(mint.jwks().await.find(&first.to_string()).is_none());
-            // For the oracle: the clock is right again.
-            mint.clock().set_wall(START.plus(Duration::from_hours(24 * 14) + Duration::from_secs(3750)));
+            mint.later("14d").await;
+            assert_ne!(mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid, standby);
+        })
+        .await;
+    }
+}
+
+/// A clock that cannot be right, for a while: the keys go by the other one, and are as they were when it is back.
+#[tokio::test]
+async fn keys_do_not_follow_a_clock_that_cannot_be_right() {
+    for wrong in ["1970-01-01T00:00:00Z", "2038-01-19T03:14:08Z", "2106-02-07T06:28:16Z"] {
+        with_mint(async |mint| {
+            let first = mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid;
+            mint.tick().await;
+            mint.clock().set_wall(mintmark::time::Timestamp::parse(wrong).unwrap());
+            for _ in 0..13 {
+                mint.later("1d").await;
+                assert_eq!(mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid, first, "{wrong}");
+            }
+            mint.later("1d").await;
+            let ring = mint.app().rotator.ring();
+            assert_ne!(ring.active(Algorithm::Es256).unwrap().kid, first, "{wrong}: 14 days did pass");
+            assert_eq!(ring.key(first).unwrap().passive_at, Some(START.plus(Duration::from_hours(24 * 14))));
+            mint.clock().set_wall(START.plus(Duration::from_hours(24 * 14)));
+            mint.later("3750s").await;
+            assert!(mint.jwks().await.find(&first.to_string()).is_none());
         })
         .await;
     }

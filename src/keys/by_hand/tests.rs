@@ -150,6 +150,19 @@ fn a_ring_that_is_no_longer_configured_gets_an_heir_but_no_standby() {
 }
 
 #[test]
+fn who_stole_the_keys_may_have_the_staged_ones_too() {
+    let mut ring = started();
+    ring.keys.extend(fresh_for(ES256, 77, at(0)));
+    for (leaked, expected) in [
+        (1, vec!["active", "revoked", "staged", "published"]),
+        (0, vec!["revoked", "active", "staged", "published"]),
+    ] {
+        let plan = revoke(&ring, ring.keys[leaked].kid, "leak", (ES256, &DEFAULTS), at(60)).unwrap();
+        assert_eq!(states(&applied(&ring, &plan, at(60))), expected);
+    }
+}
+
+#[test]
 fn a_key_is_held_until_it_is_released() {
     let ring = run(&started(), ES256, &DEFAULTS, at(0).plus(days(14)));
     let (kid, late) = (ring.keys[0].kid, at(0).plus(days(20)));

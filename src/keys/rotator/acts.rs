@@ -65,7 +65,7 @@ impl Rotator {
             .collect();
         let rotation = by_hand::rotate_by_hand(&self.ring(), &wanted, at_once, self.quantities(), now)?;
         if !rotation.plan.is_idle() {
-            self.step(&mut pace, &rotation.plan, now, Told { actor, since: None }).await?;
+            self.step(&mut pace, &rotation.plan, Told { actor, since: None }).await?;
         }
         Ok(rotation)
     }
@@ -89,7 +89,7 @@ impl Rotator {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
         match decide(&self.ring(), kid, now) {
-            Ok(plan) => self.step(&mut pace, &plan, now, Told { actor, since: None }).await?,
+            Ok(plan) => self.step(&mut pace, &plan, Told { actor, since: None }).await?,
             Err(Refusal::NoChange) => {}
             Err(refusal) => return Err(refusal.into()),
         }
@@ -109,13 +109,23 @@ impl Rotator {
         let now = self.begin(&mut pace).await?;
         let key = self.facts(kid)?;
         let plan = by_hand::revoke(&self.ring(), kid, reason, self.policy(), now)?;
-        self.step(&mut pace, &plan, now, Told { actor, since }).await?;
+        if let Err(fault) = self.step(&mut pace, &plan, Told { actor, since }).await {
+            // If nobody knows whether it was written, it counts as written until the store has told.
+            if pace.reload {
+                self.deny(kid, now);
+            }
+            let told = self.catch_up(&mut pace).await;
+            if told.is_err() || self.facts(kid)?.state != KeyState::Revoked {
+                return Err(fault.into());
+            }
+        }
         let signed = key.state == KeyState::Active;
+        let revoked_at = self.facts(kid)?.revoked_at;
         let successor = self.ring().active(key.algorithm).filter(|_| signed).map(|key| key.kid);
-        Ok(Revocation { key, revoked_at: Some(now), successor, plan })
+        Ok(Revocation { key, revoked_at, successor, plan })
     }
 
-    /// What [`Self::revoke`] would do now. Changes nothing.
+    /// What [`Self::revoke`] would do now. Changes nothing, but for what the next tick would repair.
     pub async fn foresee_revocation(&self, kid: Kid, reason: &str) -> Result<Revocation, ActFault> {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
@@ -135,14 +145,17 @@ impl Rotator {
         let plan = by_hand::import(&self.ring(), &pair.public(), self.algorithms(), now)?;
         let fresh = self.seal(&pace, pair, &pkcs8).map_err(RotationFault::from)?;
         let told = Told { actor, since: None };
-        let outcome = self.step_with(&mut pace, &plan, vec![fresh], (now, told)).await;
-        match outcome {
-            // A row of that name which cannot be read: the store knows it all the same.
-            Err(RotationFault::Record(RecordFault::Store(StoreFault::Conflict))) => {
-                Err(Refusal::Known.into())
+        let outcome = self.step_with(&mut pace, &plan, vec![fresh], told).await;
+        if let Err(RotationFault::Record(RecordFault::Store(StoreFault::Conflict))) = outcome {
+            // Where the ring is still the one that was planned for, it is the key that the store knows,
+            // by a row which cannot be read.
+            self.catch_up(&mut pace).await?;
+            if self.ring().version == plan.expected_version {
+                return Err(Refusal::Known.into());
             }
-            outcome => Ok(outcome.map(|()| self.facts(kid))??),
         }
+        outcome?;
+        self.facts(kid)
     }
 
     /// Seals every private half, and the log's, under another KEK, in one transaction. Gives how many.
@@ -151,7 +164,7 @@ impl Rotator {
         let mut pace = self.stepping.lock().await;
         self.begin(&mut pace).await?;
         if kek.kek_id() == pace.sealer.kek_id() {
-            return Err(Refusal::NoChange.into());
+            return Err(Refusal::SameKek.into());
         }
         let (records, changes) = self.sealed_anew(&pace, &kek, Told { actor, since: None }).await?;
         let count = records.len();
@@ -182,7 +195,9 @@ impl Rotator {
         let (stored, entropy) = (self.parts.store.key_ring().await?, &*self.parts.entropy);
         let mut ring = KeyRing::clone(&self.ring());
         let (mut records, mut resealed) = (Vec::new(), Vec::new());
-        for key in ring.keys.iter().filter(|key| key.state.keeps_private_half()) {
+        let lost = self.lock_opened().lost().clone();
+        let whole = |key: &&KeyFacts| key.state.keeps_private_half() && !lost.contains(&key.kid);
+        for key in ring.keys.iter().filter(whole) {
             let sealed = stored.sealed.get(&key.kid).map(Vec::as_slice).unwrap_or_default();
             let label = label((key.kid, key.algorithm));
             let opened = pace.sealer.open(&label, sealed);

@@ -116,7 +116,8 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<StoredRing, sqlx::Error
         let Ok((Some(key), sealed)) = read else {
             let kid = row.try_get::<String, _>(0).unwrap_or_else(|_| "?".to_owned());
             let algorithm = row.try_get(1).ok().and_then(Algorithm::parse);
-            stored.broken.push(BrokenKey { name: format!("signing key {kid}"), algorithm });
+            let state = row.try_get(3).ok().and_then(KeyState::parse);
+            stored.broken.push(BrokenKey { name: format!("signing key {kid}"), algorithm, state });
             continue;
         };
         if let Some(sealed) = sealed {
