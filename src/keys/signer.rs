@@ -88,7 +88,7 @@ impl Signer {
             SignFailed::Failed => NoSignature::Failed(kid),
         })?;
         if !key.verify(token.as_bytes(), &signature) {
-            self.quarantine.rcu(|kids| kids.iter().copied().chain([kid]).collect::<BTreeSet<_>>());
+            self.quarantine(kid);
         }
         self.permit(kid)?;
         token.push('.');
@@ -99,6 +99,11 @@ impl Signer {
     /// A handle on a key pair in memory; an RSA key signs on threads that this signer bounds.
     pub fn hold(&self, pair: KeyPair) -> ActiveKey {
         self.rsa.hold(pair)
+    }
+
+    /// Lets this key sign nothing more in this process.
+    pub fn quarantine(&self, kid: Kid) {
+        self.quarantine.rcu(|kids| kids.iter().copied().chain([kid]).collect::<BTreeSet<_>>());
     }
 
     /// The keys that gave a wrong signature. They sign nothing more until a restart; whoever rotates replaces them.

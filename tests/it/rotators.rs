@@ -4,15 +4,24 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use mintmark::ambient::{Entropy, EntropyFailed};
+use mintmark::audit::checkpoint::Origin;
 use mintmark::audit::event::EventType;
-use mintmark::jose::Algorithm;
-use mintmark::keys::rotator::{Rotator, RotatorParts};
+use mintmark::audit::open::Opener;
+use mintmark::audit::recorder::{Recorder, WriterParts};
+use mintmark::config::Settings;
+use mintmark::jose::{Algorithm, KeyPair, Kid};
+use mintmark::keys::rotator::{RotationFault, Rotator, RotatorParts};
 use mintmark::keys::seal::Sealer;
 use mintmark::keys::signer::Signer;
 use mintmark::keys::{KeyRing, KeyState};
+use mintmark::store::Store as _;
+use mintmark::store::sqlite::SqliteStore;
 use zeroize::Zeroizing;
 
-use crate::harness::{KEK, ORDERS, START, SeededEntropy, TestMint, foreign_connection, with_mint};
+use crate::harness::{
+    FakeClock, Fault, FaultyStore, ISSUER, KEK, ORDERS, START, SeededEntropy, TestMint, foreign_connection,
+    with_mint,
+};
 
 /// Another process's rotator, as far as the store can tell.
 async fn another(mint: &TestMint, entropy: Arc<dyn Entropy>) -> (Arc<Rotator>, Arc<Signer>) {
@@ -245,4 +254,180 @@ async fn keys_from_the_future_are_told_and_an_operator_mends_them() {
         mint.clock().set_wall(START);
     })
     .await;
+}
+
+/// A store that fails when it is told to, with a log that is open, and the parts of a rotator over it.
+struct Faulty {
+    folder: tempfile::TempDir,
+    store: Arc<FaultyStore>,
+    recorder: Recorder,
+}
+
+impl Faulty {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = SqliteStore::open(&folder.path().join("mintmark.db"), folder.path(), true).await.unwrap();
+        let store = FaultyStore::new(Arc::new(inner));
+        let entropy = Arc::new(SeededEntropy::new(b"log"));
+        let (sealer, origin) = (Sealer::new(&KEK), Origin::parse("example.com/log").unwrap());
+        let opener = Opener {
+            store: store.clone(),
+            sealer: &sealer,
+            entropy: &*entropy,
+            origin: &origin,
+            data_dir: folder.path(),
+        };
+        let opened = opener.open().await.unwrap();
+        let clock = Arc::new(FakeClock::at(START));
+        let parts = WriterParts { store: store.clone(), clock, entropy, node: "node-1".to_owned() };
+        let (recorder, _) = Recorder::start(opened.opening, parts, Duration::from_secs(10));
+        let (records, changes) = opened.first;
+        recorder.act(records, changes).await.unwrap();
+        Self { folder, store, recorder }
+    }
+
+    /// A rotator over it that knows this KEK, and its signer.
+    async fn rotator(
+        &self,
+        kek: [u8; 32],
+        first_key: usize,
+    ) -> Result<(Rotator, Arc<Signer>), RotationFault> {
+        let signer = Arc::new(Signer::default());
+        let settings = Settings::load(None, &[("MINTMARK_ISSUER".to_owned(), ISSUER.to_owned())]).unwrap();
+        let rotator = Rotator::open(RotatorParts {
+            store: self.store.clone(),
+            recorder: self.recorder.clone(),
+            signer: signer.clone(),
+            sealer: Sealer::new(&kek),
+            clock: Arc::new(FakeClock::at(START)),
+            entropy: Arc::new(SeededEntropy::from_key(b"faulty", first_key)),
+            quantities: settings.keys.quantities(settings.tokens.max_lifetime),
+            algorithms: settings.keys.algorithms.clone(),
+        });
+        let rotator = rotator.await?;
+        rotator.tick().await?;
+        Ok((rotator, signer))
+    }
+
+    async fn ring(&self) -> KeyRing {
+        assert!(self.folder.path().exists());
+        self.store.key_ring().await.unwrap().ring
+    }
+}
+
+async fn over_a_faulty_store() -> (Faulty, Rotator, Arc<Signer>) {
+    let faulty = Faulty::start().await;
+    let (rotator, signer) = faulty.rotator(KEK, 0).await.unwrap();
+    (faulty, rotator, signer)
+}
+
+fn active(rotator: &Rotator) -> Kid {
+    rotator.ring().active(Algorithm::Es256).unwrap().kid
+}
+
+/// Whatever the store says of a revocation: while nobody knows, the key signs nothing and is served to
+/// nobody; once it is known, the ring is what the store holds.
+#[tokio::test]
+async fn a_revocation_whose_outcome_is_unknown_counts_as_done_until_the_store_tells() {
+    for fault in [Fault::Lost, Fault::Persisted] {
+        let (faulty, rotator, signer) = over_a_faulty_store().await;
+        let leaked = active(&rotator);
+        let served = |rotator: &Rotator| String::from_utf8(rotator.document().body.to_vec()).unwrap();
+        faulty.store.fail(fault);
+        // The look at the store that follows fails too: nobody knows.
+        faulty.store.fail(Fault::Lost);
+        rotator.revoke(leaked, "leak", None, "unix:0").await.unwrap_err();
+        assert!(!served(&rotator).contains(&leaked.to_string()), "{fault:?}");
+        assert!(signer.active(Algorithm::Es256).is_err(), "{fault:?}");
+
+        rotator.tick().await.unwrap();
+        let stored = faulty.ring().await;
+        assert_eq!(*rotator.ring(), stored, "{fault:?}");
+        let revoked = stored.key(leaked).unwrap().state == KeyState::Revoked;
+        assert_eq!(revoked, fault == Fault::Persisted);
+        assert_eq!(served(&rotator).contains(&leaked.to_string()), !revoked);
+        assert_eq!(signer.active(Algorithm::Es256).unwrap().key.kid(), active(&rotator));
+    }
+}
+
+/// Written and called failed: the look at the store tells, and the operator hears that it is done.
+#[tokio::test]
+async fn a_revocation_that_was_written_after_all_is_told_as_done() {
+    let (faulty, rotator, signer) = over_a_faulty_store().await;
+    let leaked = active(&rotator);
+    faulty.store.fail(Fault::Persisted);
+    let done = rotator.revoke(leaked, "leak", None, "unix:0").await.unwrap();
+    assert_eq!((done.revoked_at, done.successor), (Some(START), Some(active(&rotator))));
+    assert_eq!(rotator.ring().key(leaked).unwrap().state, KeyState::Revoked);
+    assert_ne!(signer.active(Algorithm::Es256).unwrap().key.kid(), leaked);
+}
+
+#[tokio::test]
+async fn other_acts_whose_outcome_is_unknown_end_as_the_store_has_them() {
+    for fault in [Fault::Lost, Fault::Persisted] {
+        let written = fault == Fault::Persisted;
+        let (faulty, rotator, signer) = over_a_faulty_store().await;
+        let first = active(&rotator);
+        faulty.store.fail(fault);
+        rotator.rotate(None, true, "unix:0").await.unwrap_err();
+        assert_eq!(signer.active(Algorithm::Es256).unwrap().key.kid(), first, "until it is known");
+        rotator.tick().await.unwrap();
+        assert_eq!(active(&rotator) != first, written, "{fault:?}");
+        assert_eq!(signer.active(Algorithm::Es256).unwrap().key.kid(), active(&rotator));
+
+        let kid = active(&rotator);
+        faulty.store.fail(fault);
+        rotator.retain(kid, "unix:0").await.unwrap_err();
+        rotator.tick().await.unwrap();
+        assert_eq!(rotator.ring().key(kid).unwrap().retain, written);
+
+        let (pair, pkcs8) =
+            KeyPair::generate(Algorithm::Es256, &SeededEntropy::from_key(b"brought", 30)).unwrap();
+        let brought = pair.kid();
+        faulty.store.fail(fault);
+        rotator.import(pair, pkcs8, "unix:0").await.unwrap_err();
+        rotator.tick().await.unwrap();
+        assert_eq!(rotator.ring().key(brought).is_some(), written);
+        assert_eq!(*rotator.ring(), faulty.ring().await);
+        rotator.ring().check().unwrap();
+    }
+}
+
+/// The keys moved to another KEK and nobody knows whether: the one that opens them is the KEK.
+#[tokio::test]
+async fn a_rewrap_whose_outcome_is_unknown_goes_on_with_the_kek_that_opens_the_keys() {
+    const NEXT: [u8; 32] = [9; 32];
+    for fault in [Fault::Lost, Fault::Persisted] {
+        let (faulty, rotator, signer) = over_a_faulty_store().await;
+        let before = rotator.ring();
+        faulty.store.fail(fault);
+        rotator.rewrap(Sealer::new(&NEXT), "unix:0").await.unwrap_err();
+        // The first look fails as well; the other KEK is not forgotten for it.
+        faulty.store.fail(Fault::Lost);
+        rotator.tick().await.unwrap_err();
+        rotator.tick().await.unwrap();
+        assert_eq!(rotator.ring().keys, before.keys);
+        // It goes on from there: a rotation seals under the KEK that is the right one.
+        rotator.rotate(None, true, "unix:0").await.unwrap();
+        assert_eq!(signer.active(Algorithm::Es256).unwrap().key.kid(), active(&rotator));
+
+        let (right, wrong) = if fault == Fault::Persisted { (NEXT, KEK) } else { (KEK, NEXT) };
+        assert!(matches!(faulty.rotator(wrong, 20).await, Err(RotationFault::Sealed { .. })), "{fault:?}");
+        let (again, _) = faulty.rotator(right, 20).await.unwrap();
+        assert_eq!(again.ring(), rotator.ring());
+    }
+}
+
+/// A machine that gives wrong signatures gives them with the next key too: after two of them none is tried.
+#[tokio::test]
+async fn a_machine_that_signs_wrongly_does_not_use_up_key_after_key() {
+    let (faulty, rotator, signer) = over_a_faulty_store().await;
+    for expected in [1, 2, 2, 2] {
+        signer.quarantine(active(&rotator));
+        rotator.tick().await.unwrap();
+        assert_eq!(count(&faulty.ring().await, KeyState::Passive), expected);
+    }
+    assert!(signer.active(Algorithm::Es256).is_err());
+    let told = rotator.complaint().unwrap();
+    assert!(told.starts_with("several ES256 keys in a row gave wrong signatures"), "{told}");
 }
