@@ -65,7 +65,7 @@ impl Loops<'_> {
         self.set.spawn(task.supervise(&self.app.health, self.app.ambient.clone(), tick, concern));
     }
 
-    /// Rotates keys, but not by a clock that cannot be right: it would retire keys years too early.
+    /// Rotates keys, by a clock of their own: see `keys::steady`.
     fn keys(&mut self) {
         let rotator = self.app.rotator.clone();
         let told = rotator.clone();

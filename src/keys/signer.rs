@@ -28,7 +28,7 @@ pub enum NoSignature {
     #[error("the key {0} was revoked")]
     Revoked(Kid),
     /// The key gave a wrong signature before, or just now.
-    #[error("the key {0} gave a wrong signature and signs nothing more; rotate it, and look at this machine")]
+    #[error("the key {0} gave a wrong signature and signs nothing more; look at this machine")]
     Quarantined(Kid),
     /// The key did not give a signature.
     #[error("the key {0} gave no signature")]
