@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use zeroize::Zeroize as _;
 
 /// More is asked for than there is room to queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,7 @@ impl Workers {
         let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
         let task = tokio::task::spawn_blocking(move || {
             let result = work();
+            wipe_stack();
             drop(held);
             result
         });
@@ -56,13 +58,26 @@ impl Workers {
 
 /// Runs `work` on a thread that ends with it. Libraries copy private keys about on
 /// their stack and leave them there; the system takes the pages of an ended thread
-/// back. `None` when there is no thread to be had, or `work` panicked.
+/// back, all but a few, and those are wiped. `None` when there is no thread to be had, or `work` panicked.
 pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (done, result) = oneshot::channel();
     let thread = thread::Builder::new().name("private keys".to_owned());
-    let started = thread.spawn(move || done.send(Box::new(work())).map_err(drop));
+    let started = thread.spawn(move || {
+        let result = Box::new(work());
+        wipe_stack();
+        done.send(result).map_err(drop)
+    });
     started.ok()?;
     result.await.ok().map(|result| *result)
+}
+
+/// Overwrites what work left on the stack below its caller. ring's RSA needs less than this.
+#[inline(never)]
+fn wipe_stack() {
+    const DEPTH: usize = 128 * 1024;
+    let mut below = [0_u8; DEPTH];
+    below.zeroize();
+    std::hint::black_box(&below);
 }
 
 #[cfg(test)]

@@ -177,6 +177,14 @@ impl Plan {
         self.transitions.is_empty() && self.marks.is_empty()
     }
 
+    /// Whether a key that kept its private half does so no more.
+    pub fn destroys_private_halves(&self) -> bool {
+        let ends = |transition: &Transition| {
+            transition.from.keeps_private_half() && !transition.to.keeps_private_half()
+        };
+        self.transitions.iter().any(ends)
+    }
+
     /// The keys that the caller has to make before it applies the plan, one per entry.
     pub fn needs_new(&self) -> Vec<Algorithm> {
         let new = |transition: &Transition| match transition.subject {

@@ -128,6 +128,8 @@ struct Pace {
     candidate: Option<Sealer>,
     /// A step's outcome is unknown: read the ring before the next one.
     reload: bool,
+    /// Private halves were destroyed or sealed anew, and the store's file may still hold them as they were.
+    unwiped: bool,
     /// Rows that cannot be read or believed and may have been an active key, by their algorithm.
     unreadable: Vec<Option<Algorithm>>,
     /// When a key came to rest because it gave a wrong signature.
@@ -154,6 +156,7 @@ impl Rotator {
             sealer: parts.sealer.clone(),
             candidate: None,
             reload: true,
+            unwiped: false,
             unreadable: Vec::new(),
             wrong_signatures: Vec::new(),
             astray: false,
@@ -215,6 +218,11 @@ impl Rotator {
                 }
                 Err(fault) => return Err(fault),
             }
+        }
+        if pace.unwiped {
+            // Only now is a private half that was destroyed off the disk. Somebody who reads may be in
+            // the way; the next tick tries again.
+            pace.unwiped = self.parts.store.flush().await.is_err();
         }
         pace.fault.take().map_or(Ok(()), Err)
     }
@@ -355,6 +363,7 @@ impl Rotator {
         };
         match self.parts.recorder.act(records, vec![swap]).await {
             Ok(_) => {
+                pace.unwiped |= plan.destroys_private_halves();
                 self.lock_opened().extend(handles);
                 self.put_in_force(ring);
                 Ok(())

@@ -171,6 +171,7 @@ impl Rotator {
         match self.parts.recorder.act(records, changes).await {
             Ok(_) => {
                 pace.sealer = kek;
+                pace.unwiped = true;
                 let mut ring = KeyRing::clone(&self.ring());
                 ring.version = ring.version.saturating_add(1);
                 self.ring.store(Arc::new(ring));
