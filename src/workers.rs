@@ -73,6 +73,10 @@ pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 
 /// Overwrites what work left on the stack below its caller. ring's RSA needs less than this.
 #[inline(never)]
+#[expect(
+    clippy::large_stack_arrays,
+    reason = "it is the stack that is meant; these threads have 2 MiB of it"
+)]
 fn wipe_stack() {
     const DEPTH: usize = 128 * 1024;
     let mut below = [0_u8; DEPTH];

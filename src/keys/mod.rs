@@ -306,6 +306,7 @@ impl KeyRing {
 
     /// The next version of the ring, its live keys in another timeline: what lay so long before `from`
     /// lies so long before `to`. For a clock that was set: no key is older or younger for it.
+    #[must_use]
     pub fn moved(&self, from: Timestamp, to: Timestamp) -> Self {
         let moved = |date: Timestamp| {
             if date <= from { to.minus(from.since(date)) } else { to.plus(date.since(from)) }

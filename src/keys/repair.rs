@@ -54,7 +54,7 @@ pub fn repair(
             transitions.extend(rests);
             transitions.extend(enters(heirs.next(), KeyState::Active));
             transitions.extend(enters(heirs.next(), KeyState::Published));
-        } else if standby.filter(lost).is_some() {
+        } else if standby.as_ref().is_some_and(lost) {
             transitions.extend(enters(heirs.next(), KeyState::Published));
         }
     }
