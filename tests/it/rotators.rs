@@ -277,11 +277,11 @@ impl Faulty {
             origin: &origin,
             data_dir: folder.path(),
         };
-        let opened = opener.open().await.unwrap();
+        let log = opener.open().await.unwrap();
         let clock = Arc::new(FakeClock::at(START));
         let parts = WriterParts { store: store.clone(), clock, entropy, node: "node-1".to_owned() };
-        let (recorder, _) = Recorder::start(opened.opening, parts, Duration::from_secs(10));
-        let (records, changes) = opened.first;
+        let (recorder, _) = Recorder::start(log.opening, parts, Duration::from_secs(10));
+        let (records, changes) = log.first;
         recorder.act(records, changes).await.unwrap();
         Self { folder, store, recorder }
     }
