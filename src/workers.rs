@@ -9,10 +9,16 @@ use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// More is asked for than there is room to queue.
+/// Why work gave no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more work is asked for than there is room to queue")]
-pub struct Overloaded;
+pub enum NotDone {
+    /// It was not begun. This passes by itself.
+    #[error("more work is asked for than there is room to queue")]
+    Overloaded,
+    /// It panicked, which is a fault of ours, or the process ends. The next work may do better.
+    #[error("the work panicked")]
+    Panicked,
+}
 
 /// Runs work on blocking threads. Clones share the room.
 #[derive(Clone, Debug)]
@@ -41,16 +47,16 @@ impl Workers {
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Overloaded> {
-        let place = self.admitted.clone().try_acquire_owned().map_err(|_| Overloaded)?;
-        let turn = self.running.clone().acquire_owned().await.map_err(|_| Overloaded)?;
+    ) -> Result<T, NotDone> {
+        let place = self.admitted.clone().try_acquire_owned().map_err(|_| NotDone::Overloaded)?;
+        let turn = self.running.clone().acquire_owned().await.map_err(|_| NotDone::Overloaded)?;
         let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
         let task = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(held);
             result
         });
-        task.await.map_err(|_| Overloaded)
+        task.await.map_err(|_| NotDone::Panicked)
     }
 }
 
@@ -91,13 +97,23 @@ mod tests {
         while workers.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(workers.run(|| ()).await, Err(Overloaded));
+        assert_eq!(workers.run(|| ()).await, Err(NotDone::Overloaded));
         release.send(()).unwrap();
         assert!(busy.await.unwrap().is_ok());
         for task in waiting {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
         assert_eq!(workers.run(|| ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_from_overload_and_takes_no_room_away() {
+        let workers = Workers::new(1, 0);
+        for _ in 0..3 {
+            let panicked = workers.run(|| -> u8 { panic!("a test's panic") }).await;
+            assert_eq!(panicked, Err(NotDone::Panicked));
+        }
+        assert_eq!(workers.run(|| 9).await, Ok(9));
     }
 
     #[tokio::test]

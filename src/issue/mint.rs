@@ -22,6 +22,7 @@ use crate::oauth::request::TokenRequest;
 use crate::oauth::{OAuthError, Scope};
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Policy, RegisteredClient};
+use crate::workers::NotDone;
 
 /// What a mint is made of.
 pub struct MintParts {
@@ -91,9 +92,9 @@ pub enum Denial {
 /// A failure of ours. The client may come back; what it was is not for it.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// More work than there is room for.
-    #[error("too many requests are being served")]
-    Overloaded,
+    /// The client's secret was not looked at to the end.
+    #[error("nobody was authenticated: {0}")]
+    NotAuthenticated(#[from] NotDone),
     /// The record could not be made durable in time, so nothing was signed.
     #[error("nothing was recorded: {0}")]
     NotRecorded(#[from] RecordFault),
@@ -111,7 +112,10 @@ pub enum Fault {
 impl Fault {
     /// Whether it is for want of room alone: it passes by itself.
     pub const fn is_overload(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::NotSigned(NoSignature::Overloaded(_)))
+        matches!(
+            self,
+            Self::NotAuthenticated(NotDone::Overloaded) | Self::NotSigned(NoSignature::Overloaded(_))
+        )
     }
 }
 
@@ -195,7 +199,7 @@ impl Mint {
                 self.parts.denials.stranger(error.code.as_str(), known.as_ref(), origin);
                 Err(Denial::Refused(error))
             }
-            Err(NotAuthenticated::Overloaded) => Err(Fault::Overloaded.into()),
+            Err(NotAuthenticated::NotDone(why)) => Err(why.into()),
         }
     }
 
@@ -238,5 +242,25 @@ fn circumstances<'a>(
         request_id: &origin.request_id,
         trace_id: origin.trace_id.as_deref(),
         policy_version,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::Kid;
+
+    #[test]
+    fn want_of_room_is_overload_and_a_panic_is_a_fault() {
+        let kid = Kid(crate::digest::Digest([1; 32]));
+        let faults: [(Fault, bool); 4] = [
+            (NotDone::Overloaded.into(), true),
+            (NotDone::Panicked.into(), false),
+            (NoSignature::Overloaded(kid).into(), true),
+            (NoSignature::Failed(kid).into(), false),
+        ];
+        for (fault, is_overload) in faults {
+            assert_eq!(fault.is_overload(), is_overload, "{fault}");
+        }
     }
 }

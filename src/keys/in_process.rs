@@ -12,7 +12,7 @@ use super::active::{ActiveKey, SignFailed, SigningKey};
 use crate::ambient::{Entropy, EntropyFailed};
 use crate::jose::key_pair::GenerateFailed;
 use crate::jose::{Algorithm, KeyPair, Pkcs8, PublicJwk};
-use crate::workers::{Workers, apart};
+use crate::workers::{NotDone, Workers, apart};
 
 /// How many RSA signatures wait for each core. At 0.7 ms each the last one
 /// waits for 90 ms; requests that were recorded together also come together.
@@ -68,7 +68,11 @@ impl SigningKey for Elsewhere {
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
         let (pair, message) = (self.pair.clone(), message.to_vec());
         let signed = self.workers.run(move || pair.sign(&message)).await;
-        signed.map_err(|_| SignFailed::Overloaded)?.map_err(|_| SignFailed::Failed)
+        let signed = signed.map_err(|why| match why {
+            NotDone::Overloaded => SignFailed::Overloaded,
+            NotDone::Panicked => SignFailed::Failed,
+        })?;
+        signed.map_err(|_| SignFailed::Failed)
     }
 }
 
