@@ -20,6 +20,12 @@ pub enum NotDone {
     Panicked,
 }
 
+/// Room for one piece of work, whether it waits or runs. Dropped, it is free again.
+#[derive(Debug)]
+pub struct Place {
+    _admitted: OwnedSemaphorePermit,
+}
+
 /// Runs work on blocking threads. Clones share the room.
 #[derive(Clone, Debug)]
 pub struct Workers {
@@ -42,19 +48,38 @@ impl Workers {
         Self::new(cores, cores.saturating_mul(waiting))
     }
 
+    /// Keeps a place for work that comes later, for [`run_reserved`](Self::run_reserved).
+    pub fn reserve(&self) -> Result<Place, NotDone> {
+        let admitted = self.admitted.clone().try_acquire_owned();
+        admitted.map(|permit| Place { _admitted: permit }).map_err(|_| NotDone::Overloaded)
+    }
+
     /// Runs `work`. A caller that goes away while waiting frees its place at
     /// once; one that goes away while `work` runs frees it when that ends.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
-        let place = self.admitted.clone().try_acquire_owned().map_err(|_| NotDone::Overloaded)?;
+        let place = self.reserve()?;
+        let work = move || {
+            let _place = place;
+            work()
+        };
+        self.run_reserved(work).await
+    }
+
+    /// The same for a caller that holds a place until this returns. `work` whose
+    /// caller goes away while it runs is done to its end, so that no more run
+    /// at once than may.
+    pub async fn run_reserved<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotDone> {
+        // The semaphore is never closed.
         let turn = self.running.clone().acquire_owned().await.map_err(|_| NotDone::Overloaded)?;
-        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
         let task = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(held);
-            result
+            let _turn = turn;
+            work()
         });
         task.await.map_err(|_| NotDone::Panicked)
     }
@@ -104,6 +129,17 @@ mod tests {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
         assert_eq!(workers.run(|| ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_place_is_kept_from_everybody_else_until_it_is_dropped() {
+        let workers = Workers::new(1, 0);
+        let place = workers.reserve().unwrap();
+        assert_eq!(workers.reserve().unwrap_err(), NotDone::Overloaded);
+        assert_eq!(workers.run(|| ()).await, Err(NotDone::Overloaded));
+        assert_eq!(workers.run_reserved(|| 7).await, Ok(7), "whoever has the place needs no other");
+        drop(place);
+        assert_eq!(workers.run(|| 8).await, Ok(8));
     }
 
     #[tokio::test]

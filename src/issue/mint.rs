@@ -14,7 +14,7 @@ use crate::ambient::{Clock, Entropy, random};
 use crate::audit::denials::{Asked, Denials};
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::clients::{Authenticated, Authenticator, NotAuthenticated};
-use crate::keys::signer::{InForce, NoSignature, Signer};
+use crate::keys::signer::{NoSignature, Signer};
 use crate::limits::{Decision, Limiter};
 use crate::oauth::claims::{Grant, Jti};
 use crate::oauth::credential::Credential;
@@ -98,7 +98,7 @@ pub enum Fault {
     /// The record could not be made durable in time, so nothing was signed.
     #[error("nothing was recorded: {0}")]
     NotRecorded(#[from] RecordFault),
-    /// There is no key to sign with, it was revoked while the request was under way, or gave no true signature.
+    /// There is no key to sign with or no room for it to sign, it was revoked while the request was under way, or gave no true signature.
     #[error("nothing was signed: {0}")]
     NotSigned(#[from] NoSignature),
     /// The wall clock cannot be right.
@@ -133,6 +133,9 @@ impl Mint {
 
     /// Issues one token, or says why not.
     ///
+    /// Without room for its signature it is refused before anything is charged
+    /// or recorded; the room that it has goes with it from then on.
+    ///
     /// Dropped before the record is durable, it leaves nothing or a record of
     /// a token that nobody received; there is never a token without a record.
     pub async fn issue(
@@ -151,6 +154,9 @@ impl Mint {
         let mut grant = authorize(registered, request, &policy, parts.lifetimes)
             .map_err(|error| self.refused(registered, request, error, origin))?;
 
+        let (key, longest_lifetime) = parts.signer.reserve(grant.algorithm)?;
+        grant.lifetime = grant.lifetime.min(longest_lifetime);
+
         let limits = parts.limiter.admit(&charges(registered, &grant, &policy), parts.clock.monotonic());
         if !limits.admitted {
             self.note(registered, request, "rate_limited", origin);
@@ -158,8 +164,6 @@ impl Mint {
         }
 
         let jti = Jti::compose(now, random(&*parts.entropy)?);
-        let InForce { key, longest_lifetime } = parts.signer.active(grant.algorithm)?;
-        grant.lifetime = grant.lifetime.min(longest_lifetime);
         let circumstances = circumstances(&client, origin, policy.version);
         let unsigned = compose(&parts.issuer, &grant, key, (now, &jti), &circumstances)
             .map_err(|error| self.refused(registered, request, error, origin))?;
