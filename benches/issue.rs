@@ -54,7 +54,7 @@ impl Bench {
             trace_id: None,
             policy_version: 6,
         };
-        compose(ISSUER, &self.grant, self.key.clone(), (now, &jti), &circumstances).ok()
+        compose(ISSUER, &self.grant, self.key.clone().reserve().ok()?, (now, &jti), &circumstances).ok()
     }
 }
 

@@ -4,10 +4,11 @@
 //!                       ┌──────────────────── issue::Mint::issue ─────────────────────┐
 //!  POST /oauth2/token   │ 1 authenticate  who        clients (argon2id off-thread)     │
 //!  ─► http::token ─────►│ 2 authorize     what       pure: client x request x policy   │
-//!     bytes → request   │ 3 admit         how often  limits: all scopes or none        │
-//!                       │ 4 compose       say it     pure → Unsigned (input + record)  │──► 200, no-store
-//!                       │ 5 record        prove it   audit::recorder, durable → Recorded│
-//!                       │ 6 sign          seal it    keys::signer(Recorded) → token    │
+//!     bytes → request   │ 3 reserve       by which   keys::signer: a key and its room  │
+//!                       │ 4 admit         how often  limits: all scopes or none        │
+//!                       │ 5 compose       say it     pure → Unsigned (input + record)  │──► 200, no-store
+//!                       │ 6 record        prove it   audit::recorder, durable → Recorded│
+//!                       │ 7 sign          seal it    keys::signer(Recorded) → token    │
 //!                       └────────── any Denial ──► http::error: one table ──► 4xx/5xx ─┘
 //! ```
 //!

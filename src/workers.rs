@@ -10,10 +10,22 @@ use std::thread;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::Zeroize as _;
 
-/// More is asked for than there is room to queue.
+/// Why work gave no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more work is asked for than there is room to queue")]
-pub struct Overloaded;
+pub enum NotDone {
+    /// It was not begun. This passes by itself.
+    #[error("more work is asked for than there is room to queue")]
+    Overloaded,
+    /// It panicked, which is a fault of ours, or the process ends. The next work may do better.
+    #[error("the work panicked")]
+    Panicked,
+}
+
+/// Room for one piece of work, whether it waits or runs. Dropped, it is free again.
+#[derive(Debug)]
+pub struct Place {
+    _admitted: OwnedSemaphorePermit,
+}
 
 /// Runs work on blocking threads. Clones share the room.
 #[derive(Clone, Debug)]
@@ -37,22 +49,42 @@ impl Workers {
         Self::new(cores, cores.saturating_mul(waiting))
     }
 
+    /// Keeps a place for work that comes later, for [`run_reserved`](Self::run_reserved).
+    pub fn reserve(&self) -> Result<Place, NotDone> {
+        let admitted = self.admitted.clone().try_acquire_owned();
+        admitted.map(|permit| Place { _admitted: permit }).map_err(|_| NotDone::Overloaded)
+    }
+
     /// Runs `work`. A caller that goes away while waiting frees its place at
     /// once; one that goes away while `work` runs frees it when that ends.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Overloaded> {
-        let place = self.admitted.clone().try_acquire_owned().map_err(|_| Overloaded)?;
-        let turn = self.running.clone().acquire_owned().await.map_err(|_| Overloaded)?;
-        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
+    ) -> Result<T, NotDone> {
+        let place = self.reserve()?;
+        let work = move || {
+            let _place = place;
+            work()
+        };
+        self.run_reserved(work).await
+    }
+
+    /// The same for a caller that holds a place until this returns. `work` whose
+    /// caller goes away while it runs is done to its end, so that no more run
+    /// at once than may.
+    pub async fn run_reserved<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotDone> {
+        // The semaphore is never closed.
+        let turn = self.running.clone().acquire_owned().await.map_err(|_| NotDone::Overloaded)?;
         let task = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let result = work();
             wipe_stack();
-            drop(held);
             result
         });
-        task.await.map_err(|_| Overloaded)
+        task.await.map_err(|_| NotDone::Panicked)
     }
 }
 
@@ -110,13 +142,34 @@ mod tests {
         while workers.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(workers.run(|| ()).await, Err(Overloaded));
+        assert_eq!(workers.run(|| ()).await, Err(NotDone::Overloaded));
         release.send(()).unwrap();
         assert!(busy.await.unwrap().is_ok());
         for task in waiting {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
         assert_eq!(workers.run(|| ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_place_is_kept_from_everybody_else_until_it_is_dropped() {
+        let workers = Workers::new(1, 0);
+        let place = workers.reserve().unwrap();
+        assert_eq!(workers.reserve().unwrap_err(), NotDone::Overloaded);
+        assert_eq!(workers.run(|| ()).await, Err(NotDone::Overloaded));
+        assert_eq!(workers.run_reserved(|| 7).await, Ok(7), "whoever has the place needs no other");
+        drop(place);
+        assert_eq!(workers.run(|| 8).await, Ok(8));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_from_overload_and_takes_no_room_away() {
+        let workers = Workers::new(1, 0);
+        for _ in 0..3 {
+            let panicked = workers.run(|| -> u8 { panic!("a test's panic") }).await;
+            assert_eq!(panicked, Err(NotDone::Panicked));
+        }
+        assert_eq!(workers.run(|| 9).await, Ok(9));
     }
 
     #[tokio::test]

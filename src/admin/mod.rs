@@ -69,9 +69,9 @@ pub enum Refusal {
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
-    /// There is no room to hash.
-    #[error(transparent)]
-    Overloaded(#[from] crate::workers::Overloaded),
+    /// The secret was not hashed: there is no room, or it broke.
+    #[error("the secret was not hashed: {0}")]
+    NotHashed(#[from] crate::workers::NotDone),
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),

@@ -11,7 +11,7 @@ use super::secret;
 use crate::ambient::{Clock, Entropy, EntropyFailed, random};
 use crate::oauth::credential::{AuthMethod, Credential};
 use crate::policy::{ClientId, Policy, RegisteredClient};
-use crate::workers::{Overloaded, Workers};
+use crate::workers::{NotDone, Workers};
 
 /// How long a verified secret is remembered at most.
 const REMEMBERED: Duration = Duration::from_mins(5);
@@ -37,8 +37,8 @@ pub enum NotAuthenticated {
         /// The registered client that was named.
         known: Option<ClientId>,
     },
-    /// There was no room to verify it.
-    Overloaded,
+    /// It was not verified to the end; whose it is stays open.
+    NotDone(NotDone),
 }
 
 /// A secret that was verified lately.
@@ -118,7 +118,7 @@ impl Authenticator {
             Ok(_) => Ok(None),
             Err(failed) => match *failed {
                 NotVerified::Wrong => Ok(None),
-                NotVerified::Overloaded(_) => Err(NotAuthenticated::Overloaded),
+                NotVerified::NotDone(why) => Err(NotAuthenticated::NotDone(why)),
             },
         }
     }
@@ -179,5 +179,5 @@ enum NotVerified {
     #[error("nobody's secret")]
     Wrong,
     #[error(transparent)]
-    Overloaded(#[from] Overloaded),
+    NotDone(#[from] NotDone),
 }

@@ -163,7 +163,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
             (StatusCode::CONFLICT, "the keys do not allow it")
         }
         Refusal::Key(ActFault::Failed(_))
-        | Refusal::Overloaded(_)
+        | Refusal::NotHashed(_)
         | Refusal::Unknown(_)
         | Refusal::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),
         Refusal::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::audit::event::EventType;
 use crate::audit::leaf::{Record, jti_hash, token_hash};
 use crate::digest::base64url;
-use crate::keys::ActiveKey;
+use crate::keys::{ActiveKey, ReservedKey};
 use crate::oauth::OAuthError;
 use crate::oauth::claims::{AccessTokenClaims, Grant, Jti};
 use crate::time::Timestamp;
@@ -25,8 +25,8 @@ pub struct Unsigned {
     record: Record,
     /// What a receipt will be found by.
     jti: Jti,
-    /// The key that was active when it was composed; the signature uses this same one.
-    pub(crate) key: ActiveKey,
+    /// The key that it was composed for, with room for the signature, which uses this same key.
+    pub(crate) key: ReservedKey,
 }
 
 /// The circumstances that the record keeps beside the grant.
@@ -69,7 +69,7 @@ struct IssuedBody<'a> {
 pub fn compose(
     issuer: &str,
     grant: &Grant,
-    key: ActiveKey,
+    key: ReservedKey,
     (now, jti): (Timestamp, &Jti),
     circumstances: &Circumstances<'_>,
 ) -> Result<Unsigned, OAuthError> {

@@ -14,7 +14,7 @@ use crate::ambient::{Clock, Entropy, random};
 use crate::audit::denials::{Asked, Denials};
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::clients::{Authenticated, Authenticator, NotAuthenticated};
-use crate::keys::signer::{InForce, NoSignature, Signer};
+use crate::keys::signer::{NoSignature, Signer};
 use crate::limits::{Decision, Limiter};
 use crate::oauth::claims::{Grant, Jti};
 use crate::oauth::credential::Credential;
@@ -22,6 +22,7 @@ use crate::oauth::request::TokenRequest;
 use crate::oauth::{OAuthError, Scope};
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Policy, RegisteredClient};
+use crate::workers::NotDone;
 
 /// What a mint is made of.
 pub struct MintParts {
@@ -91,13 +92,13 @@ pub enum Denial {
 /// A failure of ours. The client may come back; what it was is not for it.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// More work than there is room for.
-    #[error("too many requests are being served")]
-    Overloaded,
+    /// The client's secret was not looked at to the end.
+    #[error("nobody was authenticated: {0}")]
+    NotAuthenticated(#[from] NotDone),
     /// The record could not be made durable in time, so nothing was signed.
     #[error("nothing was recorded: {0}")]
     NotRecorded(#[from] RecordFault),
-    /// There is no key to sign with, it was revoked while the request was under way, or gave no true signature.
+    /// There is no key to sign with or no room for it to sign, it was revoked while the request was under way, or gave no true signature.
     #[error("nothing was signed: {0}")]
     NotSigned(#[from] NoSignature),
     /// The wall clock cannot be right.
@@ -111,7 +112,10 @@ pub enum Fault {
 impl Fault {
     /// Whether it is for want of room alone: it passes by itself.
     pub const fn is_overload(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::NotSigned(NoSignature::Overloaded(_)))
+        matches!(
+            self,
+            Self::NotAuthenticated(NotDone::Overloaded) | Self::NotSigned(NoSignature::Overloaded(_))
+        )
     }
 }
 
@@ -128,6 +132,9 @@ impl Mint {
     }
 
     /// Issues one token, or says why not.
+    ///
+    /// Without room for its signature it is refused before anything is charged
+    /// or recorded; the room that it has goes with it from then on.
     ///
     /// Dropped before the record is durable, it leaves nothing or a record of
     /// a token that nobody received; there is never a token without a record.
@@ -147,6 +154,9 @@ impl Mint {
         let mut grant = authorize(registered, request, &policy, parts.lifetimes)
             .map_err(|error| self.refused(registered, request, error, origin))?;
 
+        let (key, longest_lifetime) = parts.signer.reserve(grant.algorithm)?;
+        grant.lifetime = grant.lifetime.min(longest_lifetime);
+
         let limits = parts.limiter.admit(&charges(registered, &grant, &policy), parts.clock.monotonic());
         if !limits.admitted {
             self.note(registered, request, "rate_limited", origin);
@@ -154,8 +164,6 @@ impl Mint {
         }
 
         let jti = Jti::compose(now, random(&*parts.entropy)?);
-        let InForce { key, longest_lifetime } = parts.signer.active(grant.algorithm)?;
-        grant.lifetime = grant.lifetime.min(longest_lifetime);
         let circumstances = circumstances(&client, origin, policy.version);
         let unsigned = compose(&parts.issuer, &grant, key, (now, &jti), &circumstances)
             .map_err(|error| self.refused(registered, request, error, origin))?;
@@ -195,7 +203,7 @@ impl Mint {
                 self.parts.denials.stranger(error.code.as_str(), known.as_ref(), origin);
                 Err(Denial::Refused(error))
             }
-            Err(NotAuthenticated::Overloaded) => Err(Fault::Overloaded.into()),
+            Err(NotAuthenticated::NotDone(why)) => Err(why.into()),
         }
     }
 
@@ -238,5 +246,25 @@ fn circumstances<'a>(
         request_id: &origin.request_id,
         trace_id: origin.trace_id.as_deref(),
         policy_version,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::Kid;
+
+    #[test]
+    fn want_of_room_is_overload_and_a_panic_is_a_fault() {
+        let kid = Kid(crate::digest::Digest([1; 32]));
+        let faults: [(Fault, bool); 4] = [
+            (NotDone::Overloaded.into(), true),
+            (NotDone::Panicked.into(), false),
+            (NoSignature::Overloaded(kid).into(), true),
+            (NoSignature::Failed(kid).into(), false),
+        ];
+        for (fault, is_overload) in faults {
+            assert_eq!(fault.is_overload(), is_overload, "{fault}");
+        }
     }
 }

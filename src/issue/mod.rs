@@ -1,7 +1,7 @@
 //! The spine: one issuance from the request to the signed token, in order.
 //!
-//! 1 authenticate, 2 authorize, 3 admit, 4 compose, 5 record, 6 sign. No step
-//! calls back to an earlier one. Only authentication (a cached read) and
+//! 1 authenticate, 2 authorize, 3 reserve, 4 admit, 5 compose, 6 record, 7 sign. No
+//! step calls back to an earlier one. Only authentication (a cached read) and
 //! recording (one write, shared with other requests) reach beyond memory.
 
 pub mod authorize;

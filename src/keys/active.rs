@@ -5,6 +5,7 @@
 //! the handle and never signs with it. RFC 7515 section 3.1.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use crate::jose::{Algorithm, Kid, PublicJwk};
 use crate::oauth::claims::encoded_header;
 
-/// Why a key gave no signature.
+/// Why a key gave no signature, or has no room for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignFailed {
     /// More signatures are asked for than there is room to queue.
@@ -23,6 +24,19 @@ pub enum SignFailed {
     Failed,
 }
 
+/// Room for one signature, kept by whoever bounds a key: its own until this is dropped.
+#[derive(Default)]
+pub struct Place {
+    _kept: Option<Box<dyn Send + Sync>>,
+}
+
+impl Place {
+    /// A place that is free again when `kept` is dropped, such as a semaphore's permit.
+    pub fn keeping(kept: impl Send + Sync + 'static) -> Self {
+        Self { _kept: Some(Box::new(kept)) }
+    }
+}
+
 /// Something that signs with one private key, wherever that lies.
 ///
 /// `kid`, algorithm and length of its signatures follow from the public half.
@@ -31,8 +45,17 @@ pub trait SigningKey: Send + Sync + 'static {
     /// The public half; it never changes.
     fn public(&self) -> PublicJwk;
 
-    /// The JWS signature over `message`, raw. It must not hold up the reactor
-    /// and must bound how many callers wait. Dropped, it may be made in vain.
+    /// Keeps room for one signature, before anything is charged or recorded for
+    /// it: what is refused here costs nobody anything. A key that takes time
+    /// bounds its callers here; it is never asked to wait. Without a word of its
+    /// own, a key always has room.
+    fn reserve(&self) -> Result<Place, SignFailed> {
+        Ok(Place::default())
+    }
+
+    /// The JWS signature over `message`, raw, for a caller that holds a place.
+    /// It must not hold up the reactor. Dropped, it may be made in vain. A
+    /// failure here leaves a record without a token.
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed>;
 }
 
@@ -76,14 +99,43 @@ impl ActiveKey {
         (self.0.public.signature_length() * 4).div_ceil(3)
     }
 
-    /// Asks the key for its signature over `message`.
-    pub(super) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
-        self.0.key.sign(message).await
+    /// Keeps room for one signature of this key.
+    pub fn reserve(self) -> Result<ReservedKey, SignFailed> {
+        let place = self.0.key.reserve()?;
+        Ok(ReservedKey { key: self, _place: place })
     }
 
     /// Whether `signature` is the one that this key would give for `message`.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.0.public.verify(message, signature)
+    }
+}
+
+/// The handle for one token: the key, and its room for the signature, which is free again when this is
+/// dropped. The room outlives a rotation as the key does.
+pub struct ReservedKey {
+    key: ActiveKey,
+    _place: Place,
+}
+
+impl ReservedKey {
+    /// Asks the key for its signature over `message`.
+    pub(super) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
+        self.key.0.key.sign(message).await
+    }
+}
+
+impl Deref for ReservedKey {
+    type Target = ActiveKey;
+
+    fn deref(&self) -> &ActiveKey {
+        &self.key
+    }
+}
+
+impl fmt::Debug for ReservedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key.fmt(f)
     }
 }
 

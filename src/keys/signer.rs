@@ -12,11 +12,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::ActiveKey;
-use super::active::SignFailed;
+use super::active::{ReservedKey, SignFailed};
 use super::in_process::RsaWorkers;
 use crate::audit::recorder::Recorded;
 use crate::digest::base64url;
 use crate::jose::{Algorithm, KeyPair, Kid};
+use crate::workers::Workers;
 
 /// Nothing was signed. Where there is a record, it stays, as an unsigned intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +42,7 @@ pub enum NoSignature {
 /// A key that signs now.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    /// The handle that composing takes and signing uses.
+    /// Its handle.
     pub key: ActiveKey,
     /// No token of this key may live longer: its key would leave the JWKS before it.
     pub longest_lifetime: Duration,
@@ -66,14 +67,29 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The key that signs with `algorithm` now. Compose takes it, and the
-    /// signature uses this same one, so a rotation in between harms nobody.
+    /// A signer whose RSA keys sign on these `workers`; the default has room for some 256 signatures a core.
+    pub fn on(workers: Workers) -> Self {
+        Self { rsa: workers.into(), ..Self::default() }
+    }
+
+    /// The key that signs with `algorithm` now.
     pub fn active(&self, algorithm: Algorithm) -> Result<InForce, NoSignature> {
         let lasts = |key: &InForce| key.longest_lifetime >= Duration::from_secs(1);
         let key = self.signing.load().active.get(&algorithm).cloned().filter(lasts);
         let key = key.ok_or(NoSignature::NoKey(algorithm))?;
         self.permit(key.key.kid())?;
         Ok(key)
+    }
+
+    /// The same with room for one signature, and how long its token may live at most.
+    ///
+    /// Taken before anything is charged or recorded. Compose takes it, and the
+    /// signature uses this same key, so a rotation in between harms nobody.
+    pub fn reserve(&self, algorithm: Algorithm) -> Result<(ReservedKey, Duration), NoSignature> {
+        let InForce { key, longest_lifetime } = self.active(algorithm)?;
+        let kid = key.kid();
+        let reserved = key.reserve().map_err(|failed| no_signature(failed, kid))?;
+        Ok((reserved, longest_lifetime))
     }
 
     /// Signs a recorded token and gives the compact JWT. Whether the key may
@@ -83,10 +99,7 @@ impl Signer {
         let (key, mut token) = (unsigned.key, unsigned.signing_input);
         let kid = key.kid();
         self.permit(kid)?;
-        let signature = key.sign(token.as_bytes()).await.map_err(|failed| match failed {
-            SignFailed::Overloaded => NoSignature::Overloaded(kid),
-            SignFailed::Failed => NoSignature::Failed(kid),
-        })?;
+        let signature = key.sign(token.as_bytes()).await.map_err(|failed| no_signature(failed, kid))?;
         if !key.verify(token.as_bytes(), &signature) {
             self.quarantine(kid);
         }
@@ -121,5 +134,12 @@ impl Signer {
             return Err(NoSignature::Quarantined(kid));
         }
         if self.signing.load().revoked.contains(&kid) { Err(NoSignature::Revoked(kid)) } else { Ok(()) }
+    }
+}
+
+fn no_signature(failed: SignFailed, kid: Kid) -> NoSignature {
+    match failed {
+        SignFailed::Overloaded => NoSignature::Overloaded(kid),
+        SignFailed::Failed => NoSignature::Failed(kid),
     }
 }

@@ -1,5 +1,7 @@
 //! The signature of a token: by the key that composed it, looked at before it leaves, in one algorithm only.
 
+mod room;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -317,21 +319,6 @@ mod rsa {
             assert_eq!(verified.kid, active(mint));
             let made = mint.logged(EventType::KeyStaged).await;
             assert!(made.iter().all(|record| record.body["alg"] == "RS256"));
-        })
-        .await;
-    }
-
-    /// Those that were recorded together ask for their signatures together.
-    #[tokio::test]
-    async fn a_burst_of_rsa_tokens_finds_room() {
-        with_settings(&[("MINTMARK_KEYS__ALGORITHMS", "RS256")], async |mint| {
-            signed_with(mint, "RS256").await;
-            let client = mint.client("many", json!({ "scope": "read:RS256" })).await;
-            mint.token(&client, "scope=read:RS256").await.assert_status(200);
-            let requests = (0..100).map(|_| client.request("scope=read:RS256")).collect();
-            for answer in mint.send_all(requests).await {
-                answer.assert_status(200);
-            }
         })
         .await;
     }
