@@ -53,7 +53,7 @@ mod records;
 
 pub mod rotator;
 
-pub use active::{ActiveKey, Place, ReservedKey, SignFailed, SigningKey};
+pub use active::{ActiveKey, Place, ReservedKey, SAMPLE, Scrutiny, SignFailed, SigningKey};
 
 /// Where a key stands in its life. The order is the order of that life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,6 +4,7 @@ mod room;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +13,9 @@ use mintmark::ambient::SystemEntropy;
 use mintmark::jose::verify::decode_unverified;
 use mintmark::jose::{Algorithm, JwkSet, KeyPair, Kid, PublicJwk};
 use mintmark::keys::signer::{InForce, Signing};
-use mintmark::keys::{ActiveKey, BrokenRing, KeyFacts, KeyRing, KeyState, SignFailed, SigningKey};
+use mintmark::keys::{
+    ActiveKey, BrokenRing, KeyFacts, KeyRing, KeyState, SAMPLE, Scrutiny, SignFailed, SigningKey,
+};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 
@@ -118,6 +121,54 @@ async fn a_wrong_signature_never_leaves_and_its_key_signs_nothing_more() {
         assert_eq!(mint.issued().await, 2, "it is remembered as long as the process lives");
     })
     .await;
+}
+
+/// A key in memory that has become wrong: nobody can be harmed by its signatures, so a sample is looked at.
+struct Worn {
+    pair: KeyPair,
+    signed: AtomicU64,
+    from: u64,
+}
+
+#[async_trait]
+impl SigningKey for Worn {
+    fn public(&self) -> PublicJwk {
+        self.pair.public()
+    }
+
+    fn scrutiny(&self) -> Scrutiny {
+        Scrutiny::Sample
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignFailed> {
+        let mut signature = self.pair.sign(message).unwrap();
+        let wrong = self.signed.fetch_add(1, Ordering::Relaxed) >= self.from;
+        signature[20] ^= u8::from(wrong);
+        Ok(signature)
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_becomes_wrong_is_withdrawn_at_once_or_within_a_sample() {
+    for from in [0, 1, 5, SAMPLE] {
+        with_mint(async |mint| {
+            let reader = mint.usual_policy().await;
+            let worn = Worn { pair: pair(Algorithm::Es256), signed: AtomicU64::new(0), from };
+            put_in_force(mint, ActiveKey::new(worn), &[]);
+            let mut released = 0;
+            while mint.token(&reader, "").await.status == 200 {
+                released += 1;
+                assert!(released <= from + SAMPLE, "from {from}");
+            }
+            assert_eq!(
+                released,
+                from.div_ceil(SAMPLE) * SAMPLE,
+                "the first and each {SAMPLE}th are looked at"
+            );
+            assert_eq!(mint.app().signer.quarantined().len(), 1);
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
