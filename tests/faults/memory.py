@@ -7,8 +7,9 @@ in every readable mapping of the process and in every file of its data. While a 
 be found in memory, which shows that the search can find. Keys go out by rotation, under load and
 of a server that has nothing to do before or after, and, with some that openssl made, by
 revocation while they sign and while they wait; all are sealed under another key-encryption key.
-P + 5 s later no mapping may hold a piece of a key that is out, and no file its sealed half or one
-under the old key-encryption key. No file may hold a plain half at any time.
+P + 5 s later no mapping may hold a piece of a key that is out, nor of the old key-encryption
+key, and no file its sealed half or one under the old key-encryption key. No file may hold a
+plain half at any time.
 Needs root, openssl, and what ./test installs. Prints one JSON object.
 """
 
@@ -51,6 +52,7 @@ GENKEY = {"ES256": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "EdDSA": ["ED2
 GONE_AFTER = 5.0
 # Tokens per second.
 LOAD = 90
+OLD_KEK = "the old key-encryption key"
 OLD_SEALS = "under the old key-encryption key"
 
 
@@ -311,8 +313,15 @@ class Judged:
         sealed = traces.find(look.files, run.ring.seals())
         self.sealed_in_files = {trace.owner for trace in sealed}
         self.sealed_survivors = [trace for trace in sealed if trace.owner in gone]
-        if run.rewrapped_at is not None and run.rewrapped_at <= due:
-            self.gone.append(OLD_SEALS)
+        old = run.ring.keks[run.old_kek]
+        forms = {"bytes": old, "text": base64.b64encode(old)}
+        of_kek = traces.find(look.memory, {OLD_KEK: traces.pieces(forms)})
+        if look.moment < run.rewrapped_at and not of_kek:
+            self.blind.append(OLD_KEK)
+        self.kek_survivors = []
+        if run.rewrapped_at <= due:
+            self.gone += [OLD_SEALS, OLD_KEK]
+            self.kek_survivors = of_kek
             self.sealed_survivors += traces.find(look.files, run.ring.seals_under(run.old_kek))
 
     def told(self):
@@ -320,7 +329,8 @@ class Judged:
         found = traces.told(self.of_active)
         return {
             "look": self.look.name, "mebibytes_written": sum(len(part.data) for part in self.look.memory) >> 20,
-            "patterns_of_active_keys": found, "must_be_gone": self.gone, "survivors_in_memory": traces.told(self.survivors),
+            "patterns_of_active_keys": found, "must_be_gone": self.gone,
+            "survivors_in_memory": traces.told(self.survivors + self.kek_survivors),
             "sealed_survivors_in_files": traces.told(self.sealed_survivors),
             "plain_in_files": traces.told(self.plain_in_files), "unread": self.look.unread,
         }
@@ -346,6 +356,7 @@ def judge(run, stopped):
         "imported keys of each algorithm were revoked":
             {key.alg for key in keys if key.imported and key.why_out.startswith("revoked")} == set(run.algorithms),
         "no key that is out is in memory": not any(look.survivors for look in looks),
+        "no key-encryption key that is out is in memory": not any(look.kek_survivors for look in looks),
         "no sealed half that is out is in a file": not any(look.sealed_survivors for look in looks),
         "no plain half is in a file at any time": not any(look.plain_in_files for look in looks),
         "no answer is an error": set(run.answers) <= {200, 503} and run.answers.get(503, 0) < 50,
