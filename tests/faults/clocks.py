@@ -14,6 +14,7 @@ Needs libfaketime (Debian: faketime). Prints one JSON object.
 import calendar
 import glob
 import http.client
+import re
 import shutil
 import subprocess
 import tempfile
@@ -133,7 +134,9 @@ class Run:
         while time.monotonic() < until:
             try:
                 status, _, body = self.server.get("/readyz", timeout=5)
-                seen.append((status, body.decode(errors="replace").strip()))
+                # What the clock shows changes at each look; that it is told is enough.
+                text = re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME", body.decode(errors="replace").strip())
+                seen.append((status, text))
             except (OSError, http.client.HTTPException) as error:
                 seen.append((0, type(error).__name__))
             time.sleep(0.2)

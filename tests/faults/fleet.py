@@ -54,7 +54,7 @@ class Verifier:
         for line in self.process.stdout:
             said = json.loads(line)
             if "rejected" in said:
-                self.refused.append(said)
+                self.refused.append(said | {"read_at": time.monotonic()})
             else:
                 self.told = said
 
@@ -95,7 +95,10 @@ class Fleet:
         self.fresh = queue.SimpleQueue()
         self.dying = []
         self.number = 0
+        self.asked = 0
         self.forged = False
+        # By kid of a revoked key: since when a refusal of its tokens is right.
+        self.revoked = {}
 
     def receive(self, token):
         """A token that has just come; safe from any thread."""
@@ -112,14 +115,21 @@ class Fleet:
             if not self.forged:
                 self.forged = True
                 lines += [self.line(name, now, token, text) for name, text in forgeries(token.text)]
-            lines.append(self.line(f"new-{self.number}", now, token, token.text))
+            lines.append(self.line(f"new-{self.number}-{token.kid}", now, token, token.text))
             heapq.heappush(self.dying, (token.exp + self.leeway - MARGIN, self.number, token))
         while self.dying and self.dying[0][0] <= now:
             _, number, token = heapq.heappop(self.dying)
-            lines.append(self.line(f"dying-{number}", now, token, token.text))
+            lines.append(self.line(f"dying-{number}-{token.kid}", now, token, token.text))
         if lines:
             for verifier in self.verifiers:
                 verifier.give(lines)
+
+    def ask(self, name, token):
+        """One more check of a token, by a name of its own."""
+        self.asked += 1
+        line = self.line(name, math.floor(time.time() * 1000) / 1000, token, token.text)
+        for verifier in self.verifiers:
+            verifier.give([line])
 
     def line(self, name, now, token, text):
         return f"{name} {now:.3f} {token.exp + self.leeway} {token.alg} {token.aud} {text}\n"
@@ -153,9 +163,13 @@ class Fleet:
                 verifier.process.wait(timeout=10)
 
     def rejected(self):
-        """Every refusal of a token that was received."""
-        return [said | {"library": verifier.name} for verifier in self.verifiers for said in verifier.refused
-                if said["rejected"].startswith(("new-", "dying-"))]
+        """Every refusal of a token that was received, unless its key was revoked."""
+        return [said for said in self.refusals() if said["rejected"].startswith(("new-", "dying-"))
+                and said["read_at"] < self.revoked.get(said["rejected"].split("-", 2)[2], math.inf)]
+
+    def refusals(self):
+        """Everything that was refused, with the library that did."""
+        return [said | {"library": verifier.name} for verifier in self.verifiers for said in list(verifier.refused)]
 
     def figures(self):
         """Per library and age of cache; of the caches what is not zero."""
@@ -169,7 +183,7 @@ class Fleet:
 
     def verdicts(self):
         """What must hold."""
-        handed = 2 * self.number
+        handed = 2 * self.number + self.asked
         forged = {name for name, _ in FORGERIES}
         blind = [(verifier.name, age) for verifier in self.verifiers for age in self.ages
                  if forged - {said["rejected"] for said in verifier.refused if said["cache"] == age}]

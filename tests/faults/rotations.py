@@ -197,6 +197,8 @@ def judge(run, log, stopped):
                  "max_ages": sorted(jwks.max_ages, key=str), "most_keys": jwks.most_keys},
         "least_published_ahead": round(min(ahead.values(), default=0), 3),
         "least_rest": round(min(rests.values(), default=0), 3),
+        "rests_too_short": [(jwks.keys[kid].alg, kid[:8], round(seconds, 3)) for kid, seconds in rests.items()
+                            if seconds < long.retain_for][:5],
         "least_outlived": round(min(spare.values(), default=0), 3), "keys_gone": len(spare),
         "looks_at_key_list": keys.looks, "wrong_key_lists": keys.wrong[:5],
         **(run.killer.figures() if run.killer and run.killer.ready else {}), **log.figures(),
