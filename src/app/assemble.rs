@@ -90,17 +90,16 @@ async fn lay(
     recorder.act(records, changes).await?;
 
     let signer = Arc::new(Signer::default());
-    let rotator = Rotator::open(RotatorParts {
+    let parts = RotatorParts {
         store: store.clone(),
         recorder: recorder.clone(),
         signer: signer.clone(),
-        sealer,
         clock: clock.clone(),
         entropy,
         quantities: settings.keys.quantities(settings.tokens.max_lifetime),
         algorithms: settings.keys.algorithms.clone(),
-    });
-    let rotator = Arc::new(rotator.await?);
+    };
+    let rotator = Arc::new(Rotator::open(parts, sealer).await?);
     if let Err(fault) = rotator.tick().await {
         // One ring that cannot do its step keeps no other from signing.
         if !rotator.signs() {

@@ -95,8 +95,6 @@ pub struct RotatorParts {
     pub recorder: Recorder,
     /// Gets the keys to sign with.
     pub signer: Arc<Signer>,
-    /// Seals private halves under the KEK.
-    pub sealer: Sealer,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Gives the randomness of keys.
@@ -147,13 +145,13 @@ struct Fresh {
 }
 
 impl Rotator {
-    /// Reads the ring and opens its private keys. Fails when none of them opens: then the KEK is
+    /// Reads the ring and opens its private keys, which `sealer` has sealed under the KEK. Fails when none of them opens: then the KEK is
     /// another one. What is damaged beside sound keys is repaired by the first [`Self::tick`].
-    pub async fn open(parts: RotatorParts) -> Result<Self, RotationFault> {
+    pub async fn open(parts: RotatorParts, sealer: Sealer) -> Result<Self, RotationFault> {
         let document = Document::of(&KeyRing::default(), &parts.quantities);
         let pace = Pace {
             clock: SteadyClock::new(parts.quantities.clock_skew),
-            sealer: parts.sealer.clone(),
+            sealer,
             candidate: None,
             reload: true,
             unwiped: false,

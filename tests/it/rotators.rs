@@ -27,16 +27,16 @@ use crate::harness::{
 async fn another(mint: &TestMint, entropy: Arc<dyn Entropy>) -> (Arc<Rotator>, Arc<Signer>) {
     let settings = mint.settings();
     let signer = Arc::new(Signer::default());
-    let rotator = Rotator::open(RotatorParts {
+    let parts = RotatorParts {
         store: mint.app().store.clone(),
         recorder: mint.app().recorder.clone(),
         signer: signer.clone(),
-        sealer: Sealer::new(&KEK),
         clock: mint.clock_handle(),
         entropy,
         quantities: settings.keys.quantities(settings.tokens.max_lifetime),
         algorithms: settings.keys.algorithms.clone(),
-    });
+    };
+    let rotator = Rotator::open(parts, Sealer::new(&KEK));
     (Arc::new(rotator.await.unwrap()), signer)
 }
 
@@ -294,16 +294,16 @@ impl Faulty {
     ) -> Result<(Rotator, Arc<Signer>), RotationFault> {
         let signer = Arc::new(Signer::default());
         let settings = Settings::load(None, &[("MINTMARK_ISSUER".to_owned(), ISSUER.to_owned())]).unwrap();
-        let rotator = Rotator::open(RotatorParts {
+        let parts = RotatorParts {
             store: self.store.clone(),
             recorder: self.recorder.clone(),
             signer: signer.clone(),
-            sealer: Sealer::new(&kek),
             clock: Arc::new(FakeClock::at(START)),
             entropy: Arc::new(SeededEntropy::from_key(b"faulty", first_key)),
             quantities: settings.keys.quantities(settings.tokens.max_lifetime),
             algorithms: settings.keys.algorithms.clone(),
-        });
+        };
+        let rotator = Rotator::open(parts, Sealer::new(&kek));
         let rotator = rotator.await?;
         rotator.tick().await?;
         Ok((rotator, signer))
