@@ -28,7 +28,7 @@ golden:
 # The pieces by criterion, then the whole against its upper bound.
 bench *ARGS:
     cargo bench --locked
-    cargo build --release --locked --features upper-bound
+    cargo build --release --locked --features rsa,upper-bound
     load/run {{ ARGS }}
 
 # What must pass before a change goes in.
