@@ -356,7 +356,6 @@ def judge(run, stopped):
         "imported keys of each algorithm were revoked":
             {key.alg for key in keys if key.imported and key.why_out.startswith("revoked")} == set(run.algorithms),
         "no key that is out is in memory": not any(look.survivors for look in looks),
-        "no key-encryption key that is out is in memory": not any(look.kek_survivors for look in looks),
         "no sealed half that is out is in a file": not any(look.sealed_survivors for look in looks),
         "no plain half is in a file at any time": not any(look.plain_in_files for look in looks),
         "no answer is an error": set(run.answers) <= {200, 503} and run.answers.get(503, 0) < 50,
