@@ -1,12 +1,12 @@
 //! Puts the parts together, from the ground up.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
+use super::data_dir::DataLock;
 use super::{Ambient, App, CannotStart, Purpose, data_dir};
 use crate::admin::{Admin, AdminParts};
 use crate::audit::checkpoint::Origin;
@@ -37,7 +37,7 @@ struct Ground {
     wall_clock: Arc<WallClock>,
     store: Arc<dyn Store>,
     policy: Arc<ArcSwap<Policy>>,
-    lock: File,
+    lock: DataLock,
     recorder: Recorder,
     writer: JoinHandle<()>,
     signer: Arc<Signer>,
@@ -78,7 +78,7 @@ pub(super) async fn open(
 async fn lay(
     settings: &Settings,
     (ambient, wall_clock): (Ambient, Arc<WallClock>),
-    (store, policy, lock): (Arc<dyn Store>, Arc<ArcSwap<Policy>>, File),
+    (store, policy, lock): (Arc<dyn Store>, Arc<ArcSwap<Policy>>, DataLock),
     sealer: Sealer,
     opened: Opened,
 ) -> Result<Ground, CannotStart> {

@@ -33,13 +33,23 @@ pub async fn make_store(settings: &Settings, purpose: Purpose) -> Result<(), Can
     Ok(())
 }
 
-/// Holds the data directory for this process. The lock goes with the process, however that ends.
-pub(super) fn lock(path: &Path) -> Result<File, CannotStart> {
+/// The data directory is this process's as long as this lives. The lock goes with the process, however that ends.
+pub(super) struct DataLock(File);
+
+impl Drop for DataLock {
+    /// Closing the file is not enough: a child that is just being started still has it open.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Holds the data directory for this process.
+pub(super) fn lock(path: &Path) -> Result<DataLock, CannotStart> {
     let held = process::private_folder(path)
         .and_then(|()| File::options().create(true).truncate(false).write(true).open(path.join("lock")));
     let file = held.map_err(|cause| CannotStart::DataDir { path: path.to_owned(), cause })?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(DataLock(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(CannotStart::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(cause)) => {
             Err(CannotStart::DataDir { path: path.to_owned(), cause })
@@ -80,4 +90,21 @@ pub(super) async fn load_policy(
         }
     }
     Ok(Arc::new(ArcSwap::from_pointee(policy)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A child that is started at this moment holds every file of ours until it becomes its program.
+    #[test]
+    fn a_lock_that_is_given_up_is_free_though_a_child_holds_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let childs = held.0.try_clone().unwrap();
+        assert!(matches!(lock(folder.path()), Err(CannotStart::InUse(_))));
+        drop(held);
+        assert!(lock(folder.path()).is_ok());
+        drop(childs);
+    }
 }

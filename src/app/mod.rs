@@ -8,7 +8,6 @@ mod process;
 mod serve;
 mod supervise;
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +90,7 @@ pub struct App {
     ambient: Ambient,
     wall_clock: Arc<WallClock>,
     writer: JoinHandle<()>,
-    _lock: File,
+    _lock: data_dir::DataLock,
 }
 
 impl App {
