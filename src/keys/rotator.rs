@@ -132,6 +132,8 @@ struct Pace {
     unreadable: Vec<Option<Algorithm>>,
     /// When a key came to rest because it gave a wrong signature.
     wrong_signatures: Vec<Timestamp>,
+    /// A move of the dates whose outcome is unknown, and what both clocks showed.
+    moving: Option<(KeyRing, Timestamp, Duration)>,
     /// The wall clock cannot be right, and that was told.
     astray: bool,
     /// What one ring could not do, to be told at the end of the tick.
@@ -157,6 +159,7 @@ impl Rotator {
             unwiped: false,
             unreadable: Vec::new(),
             wrong_signatures: Vec::new(),
+            moving: None,
             astray: false,
             fault: None,
         };
@@ -275,6 +278,12 @@ impl Rotator {
     /// not followed: time goes on by the monotonic clock. A crash between the jump and its record leaves
     /// dates that are off by the jump.
     async fn go_with_the_clock(&self, pace: &mut Pace) -> Result<Timestamp, RotationFault> {
+        if let Some((moved, wall, monotonic)) = pace.moving.take()
+            && self.ring().keys == moved.keys
+        {
+            // It was written after all: moved once more, every key would be older or younger than it is.
+            pace.clock.begin_anew(wall, monotonic);
+        }
         let (wall, monotonic) = (self.parts.clock.now(), self.parts.clock.monotonic());
         let Reading { now, off } = pace.clock.read(wall, monotonic);
         let Some(off) = off else {
@@ -297,6 +306,7 @@ impl Rotator {
         };
         if let Err(fault) = self.parts.recorder.act(vec![records::of_move(now, wall)], vec![swap]).await {
             pace.reload = true;
+            pace.moving = Some((ring, wall, monotonic));
             return Err(fault.into());
         }
         tracing::warn!(seconds = off.as_secs(), "the wall clock jumped; the keys' dates went with it");

@@ -261,6 +261,7 @@ struct Faulty {
     folder: tempfile::TempDir,
     store: Arc<FaultyStore>,
     recorder: Recorder,
+    clock: Arc<FakeClock>,
 }
 
 impl Faulty {
@@ -279,11 +280,12 @@ impl Faulty {
         };
         let log = opener.open().await.unwrap();
         let clock = Arc::new(FakeClock::at(START));
-        let parts = WriterParts { store: store.clone(), clock, entropy, node: "node-1".to_owned() };
+        let parts =
+            WriterParts { store: store.clone(), clock: clock.clone(), entropy, node: "node-1".to_owned() };
         let (recorder, _) = Recorder::start(log.opening, parts, Duration::from_secs(10));
         let (records, changes) = log.first;
         recorder.act(records, changes).await.unwrap();
-        Self { folder, store, recorder }
+        Self { folder, store, recorder, clock }
     }
 
     /// A rotator over it that knows this KEK, and its signer.
@@ -298,7 +300,7 @@ impl Faulty {
             store: self.store.clone(),
             recorder: self.recorder.clone(),
             signer: signer.clone(),
-            clock: Arc::new(FakeClock::at(START)),
+            clock: self.clock.clone(),
             entropy: Arc::new(SeededEntropy::from_key(b"faulty", first_key)),
             quantities: settings.keys.quantities(settings.tokens.max_lifetime),
             algorithms: settings.keys.algorithms.clone(),
@@ -390,6 +392,26 @@ async fn other_acts_whose_outcome_is_unknown_end_as_the_store_has_them() {
         assert_eq!(rotator.ring().key(brought).is_some(), written);
         assert_eq!(*rotator.ring(), faulty.ring().await);
         rotator.ring().check().unwrap();
+    }
+}
+
+/// The clock jumps and nobody knows whether the dates went with it: they go once, not twice.
+#[tokio::test]
+async fn a_move_of_the_dates_whose_outcome_is_unknown_is_made_once() {
+    let hour = Duration::from_hours(1);
+    for fault in [Fault::Lost, Fault::Persisted] {
+        for wall in [START.plus(hour), START.minus(hour)] {
+            let (faulty, rotator, _) = over_a_faulty_store().await;
+            faulty.clock.set_wall(wall);
+            faulty.store.fail(fault);
+            rotator.tick().await.unwrap_err();
+            for _ in 0..3 {
+                rotator.tick().await.unwrap();
+            }
+            let ring = faulty.ring().await;
+            let published = ring.standby(Algorithm::Es256).unwrap().published_at;
+            assert_eq!(published, Some(wall), "{fault:?}: as old as it was");
+        }
     }
 }
 

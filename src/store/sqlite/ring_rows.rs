@@ -71,7 +71,7 @@ async fn update(
     let updated = sqlx::query(
         "UPDATE signing_keys SET state = $2, sealed = CASE WHEN $3 THEN COALESCE($4, sealed) END,
              published_at = $5, activated_at = $6, passive_at = $7, removed_at = $8, revoked_at = $9,
-             rotation_requested_at = $10, retain_for = $11, retain = $12, reason = $13
+             rotation_requested_at = $10, retain_for = $11, retain = $12, reason = $13, created_at = $14
          WHERE kid = $1",
     )
     .bind(key.kid.to_string())
@@ -87,6 +87,7 @@ async fn update(
     .bind(retain_for)
     .bind(key.retain)
     .bind(key.reason.as_deref())
+    .bind(signed(key.created_at.micros()))
     .execute(connection)
     .await?;
     if updated.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
