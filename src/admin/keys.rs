@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::log::LONGEST_LIFE;
 use super::{Actor, Admin, Refusal};
 use crate::audit::unexpired::{Unexpired, unexpired};
 use crate::config::read_kek;
@@ -86,11 +85,10 @@ impl Admin {
     }
 
     async fn unexpired_by(&self, key: &KeyFacts, now: Timestamp) -> Option<Unexpired> {
-        let Some(activated_at) = key.activated_at else { return Some(Unexpired::default()) };
-        // Each of its tokens was bounded by the key's own retention, and none is older than its first.
-        let retained = key.retain_for.unwrap_or(LONGEST_LIFE);
-        let oldest = now.minus(retained).max(activated_at);
-        let counting = unexpired(&*self.parts.store, key.kid, oldest, now);
+        if key.activated_at.is_none() {
+            return Some(Unexpired::default());
+        }
+        let counting = unexpired(&*self.parts.store, key.kid, now);
         match tokio::time::timeout(PATIENCE, counting).await {
             Ok(Ok(tokens)) => Some(tokens),
             Ok(Err(fault)) => {

@@ -1,7 +1,6 @@
 //! Reading the log. Whoever reads it is recorded, once per question.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,16 +10,11 @@ use crate::audit::event::EventType;
 use crate::audit::export::{Entry, Header};
 use crate::audit::leaf::Record;
 use crate::audit::search::{self, Page, Query};
-use crate::config::LONGEST_LIFETIME;
 use crate::policy::Violation;
 use crate::store::{StoreFault, StoredEntry};
 
 /// Entries of one read of an export.
 const PAGE: u64 = 1_000;
-/// Before so long nothing was recorded that can live still. The bound is what any configuration allows and an hour
-/// more, not the lifetimes in force: those may have been lowered since, which shortens no token's life.
-pub(super) const LONGEST_LIFE: Duration = LONGEST_LIFETIME.saturating_add(Duration::from_hours(1));
-
 #[derive(Serialize)]
 struct ReadBody<'a> {
     actor: &'a str,
@@ -30,12 +24,9 @@ struct ReadBody<'a> {
 }
 
 impl Admin {
-    /// The question narrowed to tokens that live still, by our clock; without a time to begin with, it begins where
-    /// the oldest of them can be.
+    /// The question narrowed to tokens that live still, by our clock.
     pub fn unexpired(&self, query: Query) -> Query {
-        let now = self.parts.clock.now();
-        let from = query.from.unwrap_or(now.minus(LONGEST_LIFE));
-        Query { from: Some(from), unexpired_at: Some(now), ..query }
+        Query { unexpired_at: Some(self.parts.clock.now()), ..query }
     }
 
     /// Searches the log. The first page (`before` absent) records the question.

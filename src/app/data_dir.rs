@@ -27,7 +27,7 @@ pub async fn make_store(settings: &Settings, purpose: Purpose) -> Result<(), Can
     let store = SqliteStore::open(path, &settings.data_dir, true).await?;
     let made_by = vec![Change::SetFact(MADE_BY, purpose.as_str().to_owned())];
     let head = Edge::new().head();
-    let batch = Batch { first: 0, entries: Vec::new(), part: 0, tiles: Vec::new(), head, changes: made_by };
+    let batch = Batch::of_changes(head, made_by);
     store.append(&batch).await?;
     store.close().await;
     Ok(())

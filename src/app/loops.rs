@@ -12,11 +12,10 @@ use tokio::task::JoinSet;
 
 use super::App;
 use super::supervise::Task;
-use crate::audit::recorder::{RecordFault, Recorder};
+use crate::audit::retention;
 use crate::config::Settings;
-use crate::store::{Change, Store};
+use crate::store::Change;
 use crate::telemetry::Cadence;
-use crate::time::Timestamp;
 
 /// The longest pause of a task that failed and that verifiers or operators wait for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -125,7 +124,9 @@ impl Loops<'_> {
             async move {
                 let oldest = now.map_err(|insane| insane.to_string())?.minus(keep);
                 if done.load(Ordering::Acquire) != oldest.month() {
-                    drop_bodies(&recorder, &*store, oldest).await.map_err(|fault| fault.to_string())?;
+                    retention::drop_bodies(&recorder, &*store, oldest.month())
+                        .await
+                        .map_err(|fault| fault.to_string())?;
                     done.store(oldest.month(), Ordering::Release);
                 }
                 Ok(())
@@ -154,14 +155,4 @@ impl Loops<'_> {
             std::future::ready(Ok(()))
         });
     }
-}
-
-/// Drops the months of bodies that ended before `oldest`, whole, and then what the disk still has of them.
-pub(super) async fn drop_bodies(
-    recorder: &Recorder,
-    store: &dyn Store,
-    oldest: Timestamp,
-) -> Result<(), RecordFault> {
-    recorder.act(Vec::new(), vec![Change::DropBodies(oldest.month())]).await?;
-    Ok(store.flush().await?)
 }

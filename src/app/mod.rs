@@ -25,6 +25,7 @@ use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
 use crate::audit::publisher::Publisher;
 use crate::audit::recorder::{RecordFault, Recorder};
+use crate::audit::retention;
 use crate::config::{Kek, Settings};
 use crate::http::Router;
 use crate::issue::WallClock;
@@ -115,7 +116,7 @@ impl App {
     /// Drops the bodies whose retention is over, by whole months. The loop does it each hour.
     pub async fn drop_old_bodies(&self) -> Result<(), RecordFault> {
         let oldest = self.ambient.clock.now().minus(self.body_retention);
-        loops::drop_bodies(&self.recorder, &*self.store, oldest).await
+        retention::drop_bodies(&self.recorder, &*self.store, oldest.month()).await
     }
 
     /// Ends in order: the last refusals, `node.stopped`, a last checkpoint, then the store.

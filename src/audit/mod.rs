@@ -1,10 +1,11 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
 //! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and
-//! `publisher` begin a run and sign checkpoints, `served`, `search` and
-//! `unexpired` read it. All other rooms
-//! below are pure: canonical bytes, hashes, tiles, signed
-//! checkpoints, receipts, exports and their verification. They ask for no
+//! `publisher` begin a run and sign checkpoints, `served`, `search`, `walk` and
+//! `unexpired` read it, `catalogue` mends what it is searched by, `retention`
+//! lets bodies go. All other
+//! rooms below are pure: canonical bytes, hashes, tiles, signed checkpoints,
+//! receipts, exports and their verification, the directory. They ask for no
 //! time, no randomness and no store, so an auditor's program and the server
 //! run the same code. Nothing here parses leniently: what two readers could
 //! understand differently is refused, and no input makes a parser panic.
@@ -17,6 +18,10 @@ pub mod leaf;
 pub mod event;
 
 pub mod body;
+
+pub mod about;
+
+pub mod directory;
 
 pub mod tree;
 
@@ -42,9 +47,15 @@ pub mod publisher;
 
 pub mod served;
 
+pub mod walk;
+
+pub mod catalogue;
+
 pub mod search;
 
 pub mod unexpired;
+
+pub mod retention;
 
 /// Reads a canonical decimal: ASCII digits, no sign, no leading zero but `0` itself, at most 2^64 - 1.
 pub(crate) fn decimal(text: &str) -> Option<u64> {

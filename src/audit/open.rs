@@ -10,7 +10,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::body;
+use super::catalogue;
 use super::checkpoint::{BadCheckpoint, Checkpoint, Note, Origin};
+use super::directory::edge::DirectoryEdge;
 use super::event::EventType;
 use super::leaf::{Leaf, Record};
 use super::log_key::{LogKey, LogKeyFault};
@@ -124,7 +126,7 @@ impl Opener<'_> {
                 return Err(CannotOpen::Older { found: 0, signed: signed.size });
             }
             let (key, opened, change) = self.make()?;
-            let opening = Opening::new(Edge::new(), self.entropy)?;
+            let opening = Opening::new(Edge::new(), DirectoryEdge::new(), self.entropy)?;
             return Ok(Opened {
                 opening,
                 key,
@@ -140,7 +142,9 @@ impl Opener<'_> {
         let edge = self.restore(stored.head).await?;
         let last_signed = self.check_last_signed(last_signed, &key, stored.head).await?;
         self.walk_if_needed(stored.head).await?;
-        let opening = Opening::new(edge, self.entropy)?;
+        catalogue::catch_up(&*self.store, stored.head).await?;
+        let directory = catalogue::restore(&*self.store, stored.head.size).await?;
+        let opening = Opening::new(edge, directory, self.entropy)?;
         Ok(Opened { opening, key, last_signed, first: (vec![started], Vec::new()) })
     }
 

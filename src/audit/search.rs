@@ -1,24 +1,23 @@
 //! Looking things up in the log: newest first, page by page, on reader connections only.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value;
-
+use super::about::About;
+use super::directory::page::Times;
+use super::directory::term::Term;
 use super::event::EventType;
 use super::leaf::Leaf;
+use super::walk::{Walk, Wanted};
 use crate::jose::Kid;
 use crate::store::{Store, StoreFault, StoredEntry};
 use crate::time::Timestamp;
 
-/// Entries of one read.
-const CHUNK: u64 = 1_000;
 /// Entries looked at for one page; a page may end early and go on with its cursor.
-const LOOKED_AT: u64 = 50_000;
-/// How far before the time that a walk looks for it goes on. The log is in the order of writing, and the clock that
-/// writes its times may step back: what lies beyond an older entry can be newer. An hour is the step of a clock that
-/// was set to summer time instead of UTC; a greater one is recorded as `clock.skew`.
-const STEP_BACK: Duration = Duration::from_hours(1);
+const LOOKED_AT: usize = 20_000;
+/// Reads of the directory for one page.
+const READS: u32 = 500;
+/// Entries of one read, at least and at most.
+const CHUNK: (usize, usize) = (32, 500);
 
 /// What is looked for; every given member must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,13 +49,8 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// Where a walk back to `oldest` ends: at a chunk whose entries are all before this time.
-pub(super) fn beyond(oldest: Timestamp) -> Timestamp {
-    oldest.minus(STEP_BACK)
-}
-
-/// Finds up to `limit` entries before `before` (or from the newest on). Entries from long before the query's
-/// `from` are not read.
+/// Finds up to `limit` entries before `before` (or from the newest on). What is read follows from what may fit,
+/// not from the length of the log.
 pub async fn search(
     store: &Arc<dyn Store>,
     query: &Query,
@@ -64,67 +58,59 @@ pub async fn search(
     limit: usize,
 ) -> Result<Page, StoreFault> {
     let size = store.log().await?.map_or(0, |log| log.head.size);
-    let mut end = before.unwrap_or(size).min(size);
+    let end = before.unwrap_or(size).min(size);
     if let Some(jti) = &query.jti {
         let index = store.index_of_jti(jti).await?.filter(|&index| index < end);
-        let entries = match index {
-            Some(index) => store.entries(index..index + 1).await?,
-            None => Vec::new(),
-        };
-        let entries = entries.into_iter().filter(|entry| fits(query, entry, leaf_of(entry).as_ref()));
-        return Ok(Page { entries: entries.collect(), next: None });
+        let found = store.entries_at(index.as_slice()).await?;
+        let entries = found.into_iter().filter(|entry| fits(query, entry)).collect();
+        return Ok(Page { entries, next: None });
     }
-    let mut found = Vec::new();
-    let stop = end.saturating_sub(LOOKED_AT);
-    while end > stop {
-        let start = end.saturating_sub(CHUNK).max(stop);
-        let mut newest = None;
-        for entry in store.entries(start..end).await?.into_iter().rev() {
-            end = entry.index;
-            let leaf = leaf_of(&entry);
-            newest = newest.max(leaf.as_ref().map(|leaf| leaf.ts));
-            if fits(query, &entry, leaf.as_ref()) {
-                found.push(entry);
-                if found.len() == limit {
-                    return Ok(Page { entries: found, next: (end > 0).then_some(end) });
+    let mut walk = Walk::new(&**store, query.wanted(), end).await?;
+    let mut entries = Vec::new();
+    let mut looked_at = 0;
+    let chunk = limit.clamp(CHUNK.0, CHUNK.1);
+    while let Some(candidates) = walk.next().await? {
+        for some in candidates.chunks(chunk) {
+            looked_at += some.len();
+            for entry in store.entries_at(some).await?.into_iter().filter(|entry| fits(query, entry)) {
+                let next = (entry.index > 0).then_some(entry.index);
+                entries.push(entry);
+                if entries.len() == limit {
+                    return Ok(Page { entries, next });
                 }
             }
         }
-        if let (Some(from), Some(newest)) = (query.from, newest)
-            && newest < beyond(from)
-        {
-            return Ok(Page { entries: found, next: None });
+        if looked_at >= LOOKED_AT || walk.reads() >= READS {
+            return Ok(Page { entries, next: Some(walk.at()).filter(|&at| at > 0) });
         }
-        // Also where entries are missing, which only a damaged log has.
-        end = start;
+        // Reading waits for the database; between two reads the others come first.
+        tokio::task::yield_now().await;
     }
-    Ok(Page { entries: found, next: (end > 0).then_some(end) })
+    Ok(Page { entries, next: None })
 }
 
-fn leaf_of(entry: &StoredEntry) -> Option<Leaf> {
-    Leaf::parse(&entry.leaf).ok()
+impl Query {
+    fn wanted(&self) -> Wanted {
+        let leaf = self.kid.map(Term::kid).into_iter().chain(self.event.map(Term::event)).collect();
+        let name = self.client_id.as_deref().map(Term::name);
+        let scope = self.scope.as_deref().map(Term::scope);
+        let times = Times { from: self.from, to: self.to, unexpired_at: self.unexpired_at };
+        Wanted { leaf, body: name.into_iter().chain(scope).collect(), times }
+    }
 }
 
-fn fits(query: &Query, entry: &StoredEntry, leaf: Option<&Leaf>) -> bool {
-    let Some(leaf) = leaf else { return *query == Query::default() };
+fn fits(query: &Query, entry: &StoredEntry) -> bool {
+    let Ok(leaf) = Leaf::parse(&entry.leaf) else { return *query == Query::default() };
     let in_leaf = query.kid.is_none_or(|kid| leaf.kid == Some(kid))
         && query.event.is_none_or(|event| leaf.event == event)
         && query.from.is_none_or(|from| leaf.ts >= from)
         && query.to.is_none_or(|to| leaf.ts <= to)
         && query.unexpired_at.is_none_or(|at| leaf.exp.is_some_and(|exp| Timestamp::from_seconds(exp) > at));
-    if !in_leaf || (query.client_id.is_none() && query.scope.is_none()) {
-        return in_leaf;
-    }
-    let body = entry.body.as_ref().and_then(|(_, body)| serde_json::from_slice::<Value>(body).ok());
-    let member = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
-    // What was done to a client or a scope names it as its object.
-    let subject = |name: &str, acts: &str| {
-        member(name).or_else(|| member("object").filter(|_| leaf.event.as_str().starts_with(acts)))
+    let body = entry.body.as_ref().map(|(_, body)| body.as_slice()).unwrap_or_default();
+    let in_body = || {
+        let about = About::read(leaf.event, body);
+        query.client_id.as_deref().is_none_or(|id| about.client() == Some(id))
+            && query.scope.as_deref().is_none_or(|token| about.scopes().any(|each| each == token))
     };
-    let holds = |scope: &str, token: &str| scope.split(' ').any(|each| each == token);
-    query.client_id.as_deref().is_none_or(|id| subject("client_id", "client.") == Some(id))
-        && query
-            .scope
-            .as_deref()
-            .is_none_or(|token| subject("scope", "scope.").is_some_and(|scope| holds(scope, token)))
+    in_leaf && ((query.client_id.is_none() && query.scope.is_none()) || in_body())
 }

@@ -1,20 +1,21 @@
 //! Which tokens of a key live still: what an operator must know when the key has leaked.
 //!
-//! It walks the log backwards on reader connections and keeps nothing but a
-//! count, so it may run beside everything else whatever the log's size. There
-//! is no index: one would make every token dearer for a question that is asked
-//! once in years.
+//! It walks the log backwards on reader connections, by the directory, and
+//! keeps nothing but a count, so it may run beside everything else whatever
+//! the log's size.
 
 use serde::Deserialize;
 
+use super::directory::page::Times;
+use super::directory::term::Term;
 use super::event::EventType;
-use super::search::beyond;
+use super::walk::{Walk, Wanted};
 use crate::jose::Kid;
 use crate::store::{Store, StoreFault};
 use crate::time::Timestamp;
 
 /// Leaves of one read: some 500 kB.
-const CHUNK: u64 = 1_000;
+const CHUNK: usize = 1_000;
 
 /// The recorded tokens of a key that have not expired. Those are what verifiers may still accept; a record
 /// says that a token was about to be signed, so a few may never have been.
@@ -30,38 +31,28 @@ pub struct Unexpired {
 #[derive(Deserialize)]
 struct Glance<'a> {
     t: &'a str,
-    ts: &'a str,
     kid: Option<&'a str>,
     exp: Option<u64>,
 }
 
-/// The tokens that `kid` signed and whose `exp` lies after `now`. `oldest` is a time before which no token was
-/// recorded that can live still: `now` less the longest lifetime of any. What was recorded before is not read.
-pub async fn unexpired(
-    store: &dyn Store,
-    kid: Kid,
-    oldest: Timestamp,
-    now: Timestamp,
-) -> Result<Unexpired, StoreFault> {
+/// The tokens that `kid` signed and whose `exp` lies after `now`.
+pub async fn unexpired(store: &dyn Store, kid: Kid, now: Timestamp) -> Result<Unexpired, StoreFault> {
+    let leaf = vec![Term::kid(kid), Term::event(EventType::TokenIssued)];
+    let times = Times { unexpired_at: Some(now), ..Times::default() };
+    let size = store.log().await?.map_or(0, |log| log.head.size);
+    let mut walk = Walk::new(store, Wanted { leaf, body: Vec::new(), times }, size).await?;
     let kid = kid.to_string();
-    // Times of leaves are of one width and in UTC: their texts are in the order of the times.
-    let limit = beyond(oldest).to_string();
     let mut found = Unexpired::default();
-    let mut end = store.log().await?.map_or(0, |log| log.head.size);
-    while end > 0 {
-        let start = end.saturating_sub(CHUNK);
-        let chunk = store.leaves(start..end).await?;
-        let mut newest = None;
-        for leaf in &chunk {
-            if let Ok(glance) = serde_json::from_slice::<Glance<'_>>(leaf) {
-                newest = newest.max(Some(glance.ts));
-                found.look_at(&glance, &kid, now);
+    while let Some(candidates) = walk.next().await? {
+        // Where a key signs, it signs nearly everything: whole chunks are read, not single leaves.
+        for chunk in candidates.chunks(CHUNK) {
+            let (Some(last), Some(first)) = (chunk.first(), chunk.last()) else { continue };
+            for leaf in store.leaves(*first..last.saturating_add(1)).await? {
+                if let Ok(glance) = serde_json::from_slice(&leaf) {
+                    found.look_at(&glance, &kid, now);
+                }
             }
         }
-        if newest.is_some_and(|newest| newest < limit.as_str()) {
-            break;
-        }
-        end = start;
         // Reading waits for the database; between two reads the others come first.
         tokio::task::yield_now().await;
     }

@@ -1,5 +1,6 @@
 //! What a transaction may change beside the log. Each change is recorded by an entry of the same batch.
 
+use crate::audit::directory::StoredPage;
 use crate::jose::Kid;
 use crate::keys::KeyRing;
 use crate::policy::{Client, ClientId, Resource, ScopeRule, SecretHash};
@@ -51,8 +52,21 @@ pub enum Change {
     SealLogKey(Vec<u8>),
     /// Remembers the last published checkpoint.
     Publish(String),
-    /// Drops the bodies and the look-ups by `jti` of every month before this one (`YYYYMM`).
-    DropBodies(u32),
+    /// Erases the bodies and salts of these entries for good. `pages` are those of the directory that named them.
+    Erase {
+        /// Which entries; one without a body is passed over.
+        entries: Vec<u64>,
+        /// As they are without these bodies.
+        pages: Vec<StoredPage>,
+    },
+    /// Takes up to so many bodies of a month (`YYYYMM`), the oldest first. Nobody finds them any more by the
+    /// directory or by `jti` once the last of them is gone, and the month with it.
+    DropBodies {
+        /// Which month.
+        month: u32,
+        /// How many at most.
+        at_most: u32,
+    },
     /// Writes a fact about this store.
     SetFact(&'static str, String),
 }
@@ -70,7 +84,8 @@ impl Change {
             | Self::OpenLog(_)
             | Self::SealLogKey(_)
             | Self::Publish(_)
-            | Self::DropBodies(_)
+            | Self::Erase { .. }
+            | Self::DropBodies { .. }
             | Self::SetFact(..) => false,
         }
     }

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 
 pub use change::{Change, NewLog, SealedHalf};
 
+use crate::audit::directory::StoredPage;
 use crate::audit::tile::Tile;
 use crate::audit::tree::TreeHead;
 use crate::jose::{Algorithm, Kid};
@@ -74,10 +75,20 @@ pub struct Batch {
     pub part: u32,
     /// Tiles that became full, and those above level 0 that changed.
     pub tiles: Vec<Tile>,
+    /// Pages of the directory that became full.
+    pub pages: Vec<StoredPage>,
     /// The tree after it.
     pub head: TreeHead,
     /// What else is written in the same transaction.
     pub changes: Vec<Change>,
+}
+
+impl Batch {
+    /// Changes without an entry, beside a log with this head.
+    pub fn of_changes(head: TreeHead, changes: Vec<Change>) -> Self {
+        let (entries, tiles, pages) = (Vec::new(), Vec::new(), Vec::new());
+        Self { first: head.size, entries, part: 0, tiles, pages, head, changes }
+    }
 }
 
 /// The log as it was left.
@@ -136,6 +147,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Committed entries of `range` in order; fewer where the log ends.
     async fn entries(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreFault>;
+
+    /// Committed entries at these places, newest first; those that are not there are left out.
+    async fn entries_at(&self, indices: &[u64]) -> Result<Vec<StoredEntry>, StoreFault>;
+
+    /// The first entry whose month still has its bodies; `None` when no month has.
+    async fn first_body(&self) -> Result<Option<u64>, StoreFault>;
+
+    /// The months (`YYYYMM`) that there are bodies of, oldest first.
+    async fn months(&self) -> Result<Vec<u32>, StoreFault>;
+
+    /// How many pages of level 0 the directory has.
+    async fn directory_length(&self) -> Result<u64, StoreFault>;
+
+    /// The stored pages of leaves at these places of a level, in order.
+    async fn leaf_pages(&self, level: u8, range: Range<u64>) -> Result<Vec<StoredPage>, StoreFault>;
+
+    /// The stored pages of bodies at these places of a level.
+    async fn body_pages(&self, level: u8, range: Range<u64>) -> Result<Vec<StoredPage>, StoreFault>;
 
     /// The exact leaves of `range` in order; fewer where the log ends.
     async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreFault>;

@@ -13,6 +13,7 @@
 
 // What the tests stand on.
 mod harness;
+mod made_log;
 
 // What a client meets: the request, who it is, what it gets, how often.
 mod form;
@@ -36,6 +37,7 @@ mod readiness;
 mod recording;
 mod retention;
 mod rotators;
+mod searching;
 mod signing;
 mod starting;
 mod unexpired;

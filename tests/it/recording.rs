@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
+use mintmark::audit::directory::edge::DirectoryEdge;
 use mintmark::audit::event::EventType;
 use mintmark::audit::leaf::Record;
 use mintmark::audit::recorder::{Opening, RecordFault, Recorder, WriterParts};
@@ -186,11 +187,11 @@ impl Faulty {
         let log = NewLog { origin: "log".to_owned(), vkey: "vkey".to_owned(), sealed_key: vec![1] };
         let head = Edge::new().head();
         let changes = vec![Change::OpenLog(log)];
-        let batch = Batch { first: 0, entries: Vec::new(), part: 0, tiles: Vec::new(), head, changes };
+        let batch = Batch::of_changes(head, changes);
         inner.append(&batch).await.unwrap();
         let store = FaultyStore::new(Arc::new(inner));
         let entropy = Arc::new(SeededEntropy::new(b"recording"));
-        let opening = Opening::new(Edge::new(), &*entropy).unwrap();
+        let opening = Opening::new(Edge::new(), DirectoryEdge::new(), &*entropy).unwrap();
         let clock = Arc::new(FakeClock::at(START));
         let parts = WriterParts { store: store.clone(), clock, entropy, node: "node-1".to_owned() };
         let (recorder, _) = Recorder::start(opening, parts, deadline);

@@ -65,7 +65,8 @@ impl Written {
         let mut edge = self.edge.clone();
         let hashes: Vec<_> = entries.iter().map(|entry| leaf_hash(&entry.leaf)).collect();
         let tiles = edge.append(&hashes);
-        let batch = Batch { first: self.edge.size(), entries, part, tiles, head: edge.head(), changes };
+        let first = self.edge.size();
+        let batch = Batch { first, entries, part, tiles, ..Batch::of_changes(edge.head(), changes) };
         self.store.append(&batch).await?;
         self.edge = edge;
         Ok(())
@@ -223,8 +224,7 @@ async fn a_batch_for_another_place_is_a_conflict_that_leaves_nothing() {
                 entries: numbered(0..2),
                 part: 202_611,
                 tiles: other.append(&[leaf_hash(b"x"), leaf_hash(b"y")]),
-                head: other.head(),
-                changes: vec![Change::SetFact("companion", "here".to_owned())],
+                ..Batch::of_changes(other.head(), vec![Change::SetFact("companion", "here".to_owned())])
             };
             assert_eq!(written.store.append(&batch).await, Err(StoreFault::Conflict), "{driver} at {first}");
         }
@@ -233,9 +233,7 @@ async fn a_batch_for_another_place_is_a_conflict_that_leaves_nothing() {
             first: 1,
             entries: numbered(0..1),
             part: 202_611,
-            tiles: Vec::new(),
-            head: written.edge.head(),
-            changes: vec![Change::SetFact("companion", "here".to_owned())],
+            ..Batch::of_changes(written.edge.head(), vec![Change::SetFact("companion", "here".to_owned())])
         };
         assert!(written.store.append(&batch).await.is_err(), "{driver}");
         assert_eq!(written.store.fact("companion").await.unwrap(), None, "{driver}");

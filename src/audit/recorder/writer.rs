@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use super::RecordFault;
 use super::queue::{Entry, Job, Queue};
 use crate::ambient::{Clock, Entropy, EntropyFailed, random};
-use crate::audit::leaf::{self, CHAIN_START, Epoch, Place};
+use crate::audit::catalogue;
+use crate::audit::directory::edge::{DirectoryEdge, Listed};
+use crate::audit::leaf::{self, CHAIN_START, Epoch, Place, Record};
 use crate::audit::tile::Edge;
 use crate::audit::tree::{TreeHead, leaf_hash};
 use crate::digest::Digest;
@@ -26,19 +28,20 @@ pub struct WriterParts {
     pub node: String,
 }
 
-/// Where the writer goes on: the tree's edge, and this run's own chain.
+/// Where the writer goes on: the edges of tree and directory, and this run's own chain.
 #[derive(Clone, Debug)]
 pub struct Opening {
     edge: Edge,
+    directory: DirectoryEdge,
     epoch: Epoch,
     sequence: u64,
     chain: Digest,
 }
 
 impl Opening {
-    /// A new epoch at this edge.
-    pub fn new(edge: Edge, entropy: &dyn Entropy) -> Result<Self, EntropyFailed> {
-        Ok(Self { edge, epoch: Epoch(random(entropy)?), sequence: 0, chain: CHAIN_START })
+    /// A new epoch at these edges.
+    pub fn new(edge: Edge, directory: DirectoryEdge, entropy: &dyn Entropy) -> Result<Self, EntropyFailed> {
+        Ok(Self { edge, directory, epoch: Epoch(random(entropy)?), sequence: 0, chain: CHAIN_START })
     }
 
     /// The tree so far.
@@ -60,19 +63,22 @@ impl Opening {
         entropy.fill(salts.as_flattened_mut())?;
         let mut hashes = Vec::with_capacity(entries.len());
         let mut rows = Vec::with_capacity(entries.len());
+        let mut pages = Vec::new();
         for (Entry { mut record, jti }, salt) in entries.into_iter().zip(salts) {
             let body = record.body.take();
             let commitment = body.as_deref().map(|body| leaf::body_commitment(&salt, body));
             let place = Place { ts, node, epoch: &self.epoch, sequence: self.sequence, chain: self.chain };
             let leaf = leaf::encode(&record, &place, commitment);
             let hash = leaf_hash(&leaf);
+            let Record { event, kid, exp, .. } = record;
+            self.directory.push(&Listed { event, ts, kid, exp, body: body.as_deref() }, &mut pages);
             self.sequence += 1;
             self.chain = leaf::chain_next(self.chain, hash);
             hashes.push(hash);
             rows.push(NewEntry { leaf, body: body.map(|body| (salt, body)), jti });
         }
         let tiles = self.edge.append(&hashes);
-        Ok(Batch { first, entries: rows, part: ts.month(), tiles, head: self.edge.head(), changes })
+        Ok(Batch { first, entries: rows, part: ts.month(), tiles, pages, head: self.edge.head(), changes })
     }
 }
 
@@ -127,6 +133,7 @@ impl Writer {
         match self.parts.store.append(&batch).await {
             Ok(()) => {
                 self.adopt(grown);
+                self.forget_erased(&batch.changes).await;
                 Ok(batch.first)
             }
             // Without changes only the log itself can be in conflict: then another hand wrote it.
@@ -136,6 +143,18 @@ impl Writer {
                 self.in_doubt = Some(grown);
                 Err(fault.into())
             }
+        }
+    }
+
+    /// The pages that grow still name what was erased: they are made anew from the entries.
+    async fn forget_erased(&mut self, changes: &[Change]) {
+        if !changes.iter().any(|change| matches!(change, Change::Erase { .. })) {
+            return;
+        }
+        match catalogue::restore(&*self.parts.store, self.committed.edge.size()).await {
+            Ok(directory) => self.committed.directory = directory,
+            // They say too much, four bytes a name, until the next start makes them anew.
+            Err(fault) => tracing::warn!(%fault, "the directory's growing pages still name what was erased"),
         }
     }
 

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use sqlx::AssertSqlSafe;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
-use super::{policy_rows, ring_rows};
+use super::{directory_rows, parts, policy_rows, ring_rows};
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
 /// Rows of one message to the database, greatest first. Few sizes, so that each text is prepared once.
@@ -29,14 +28,17 @@ pub(super) async fn append(
 ) -> Result<(), StoreFault> {
     let part_is_there = part.load(Ordering::Acquire) == batch.part;
     // The usual batch, all of it tokens: its first message begins the transaction, its last one ends it.
-    let usual =
-        part_is_there && batch.changes.is_empty() && batch.tiles.is_empty() && !batch.entries.is_empty();
+    let usual = part_is_there
+        && batch.changes.is_empty()
+        && batch.tiles.is_empty()
+        && batch.pages.is_empty()
+        && !batch.entries.is_empty();
     if usual {
         return write_entries(connection, batch, true).await;
     }
     sqlx::query(BEGIN).execute(&mut *connection).await?;
     if !batch.entries.is_empty() && !part_is_there {
-        make_part(connection, batch.part).await?;
+        parts::make(connection, batch.part).await?;
     }
     for change in &batch.changes {
         apply(connection, change).await?;
@@ -46,29 +48,26 @@ pub(super) async fn append(
             .execute(&mut *connection)
             .await?;
     }
-    if !batch.entries.is_empty() {
-        write_entries(connection, batch, false).await?;
-        write_tiles(connection, batch).await?;
-        bind_head(sqlx::query(MOVE_HEAD), batch).execute(&mut *connection).await?;
+    write_entries(connection, batch, false).await?;
+    write_tiles(connection, batch).await?;
+    for page in &batch.pages {
+        directory_rows::write(connection, page, batch.part).await?;
     }
+    // Also where nothing is added: what is written beside a log that another hand has grown is refused.
+    bind_head(sqlx::query(MOVE_HEAD), batch).execute(&mut *connection).await?;
     sqlx::query(COMMIT).execute(&mut *connection).await?;
     if !batch.entries.is_empty() {
         part.store(batch.part, Ordering::Release);
+    }
+    if batch.changes.iter().any(|change| matches!(change, Change::DropBodies { .. })) {
+        // It may have been this very month, if the clock has stepped by so much.
+        part.store(0, Ordering::Release);
     }
     Ok(())
 }
 
 fn bind_head<'q>(query: Statement<'q>, batch: &'q Batch) -> Statement<'q> {
     query.bind(batch.head.root.as_bytes().as_slice()).bind(signed(batch.first)).bind(signed(batch.head.size))
-}
-
-async fn make_part(connection: &mut SqliteConnection, part: u32) -> Result<(), sqlx::Error> {
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS log_bodies_{part} (idx INTEGER PRIMARY KEY, salt BLOB NOT NULL, body BLOB NOT NULL) STRICT;
-         CREATE TABLE IF NOT EXISTS log_jtis_{part} (jti TEXT PRIMARY KEY NOT NULL, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID"
-    );
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
-    Ok(())
 }
 
 /// Writes the entries, chunk by chunk; `whole` when they are the whole transaction.
@@ -223,13 +222,14 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
             sqlx::query("UPDATE log SET checkpoint = $1 WHERE id = 1").bind(note).execute(connection).await?;
             Ok(())
         }
-        Change::DropBodies(before) => {
-            for part in super::read::parts(&mut *connection).await?.into_iter().filter(|part| part < before) {
-                let sql = format!("DROP TABLE log_bodies_{part}; DROP TABLE log_jtis_{part}");
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
+        Change::Erase { entries, pages } => {
+            parts::erase(connection, entries).await?;
+            for page in pages {
+                directory_rows::write(connection, page, 0).await?;
             }
             Ok(())
         }
+        Change::DropBodies { month, at_most } => Ok(parts::thin(connection, *month, *at_most).await?),
         Change::SetFact(name, value) => {
             sqlx::query(
                 "INSERT INTO facts (name, value) VALUES ($1, $2)

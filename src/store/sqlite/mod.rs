@@ -6,8 +6,10 @@
 //! never waits for it. All of this is asserted at start.
 
 mod append;
+mod directory_rows;
 mod fault;
 mod number;
+mod parts;
 mod policy_rows;
 mod read;
 mod ring_rows;
@@ -28,6 +30,7 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
 use crate::policy::Policy;
 
@@ -126,6 +129,30 @@ impl Store for SqliteStore {
 
     async fn entries(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreFault> {
         Ok(read::entries(&self.readers, range).await?)
+    }
+
+    async fn entries_at(&self, indices: &[u64]) -> Result<Vec<StoredEntry>, StoreFault> {
+        Ok(read::entries_at(&self.readers, indices).await?)
+    }
+
+    async fn first_body(&self) -> Result<Option<u64>, StoreFault> {
+        Ok(read::first_body(&self.readers).await?)
+    }
+
+    async fn months(&self) -> Result<Vec<u32>, StoreFault> {
+        Ok(parts::months(&self.readers).await?)
+    }
+
+    async fn directory_length(&self) -> Result<u64, StoreFault> {
+        Ok(directory_rows::length(&self.readers).await?)
+    }
+
+    async fn leaf_pages(&self, level: u8, range: Range<u64>) -> Result<Vec<StoredPage>, StoreFault> {
+        Ok(directory_rows::leaf_pages(&self.readers, level, range).await?)
+    }
+
+    async fn body_pages(&self, level: u8, range: Range<u64>) -> Result<Vec<StoredPage>, StoreFault> {
+        Ok(directory_rows::body_pages(&self.readers, level, range).await?)
     }
 
     async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreFault> {

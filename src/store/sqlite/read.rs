@@ -3,22 +3,15 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::number::{signed, unsigned};
+use super::parts;
 use crate::audit::tree::TreeHead;
 use crate::digest::Digest;
 use crate::store::{StoredEntry, StoredLog};
-
-/// The months a store may hold bodies of, newest first: tables made by `append`.
-const PARTS: &str = "SELECT substr(name, 12) FROM sqlite_schema WHERE type = 'table' AND name GLOB 'log_bodies_*' ORDER BY 1 DESC";
-
-/// The months there are bodies of, newest first.
-pub(super) async fn parts<'e>(reader: impl sqlx::SqliteExecutor<'e>) -> Result<Vec<u32>, sqlx::Error> {
-    let names: Vec<String> = sqlx::query_scalar(PARTS).fetch_all(reader).await?;
-    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
-}
 
 fn digest(bytes: &[u8]) -> Result<Digest, sqlx::Error> {
     bytes.try_into().map(Digest).map_err(|_| sqlx::Error::Decode("a hash is not 32 bytes long".into()))
@@ -58,12 +51,42 @@ pub(super) async fn entries(
     readers: &SqlitePool,
     range: Range<u64>,
 ) -> Result<Vec<StoredEntry>, sqlx::Error> {
-    let rows = sqlx::query("SELECT idx, leaf FROM log_entries WHERE idx >= $1 AND idx < $2 ORDER BY idx")
-        .bind(signed(range.start))
-        .bind(signed(range.end))
-        .fetch_all(readers)
-        .await?;
-    let mut bodies = bodies(readers, range).await?;
+    which(readers, "idx >= ?1 AND idx < ?2 ORDER BY idx", |query| {
+        query.bind(signed(range.start)).bind(signed(range.end))
+    })
+    .await
+}
+
+pub(super) async fn entries_at(
+    readers: &SqlitePool,
+    indices: &[u64],
+) -> Result<Vec<StoredEntry>, sqlx::Error> {
+    let list = serde_json::json!(indices).to_string();
+    which(readers, "idx IN (SELECT value FROM json_each(?1)) ORDER BY idx DESC", |query| {
+        query.bind(list.clone())
+    })
+    .await
+}
+
+type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// The entries that fulfil a condition on `idx`, in its order, with their bodies from whatever month they lie in.
+async fn which(
+    readers: &SqlitePool,
+    condition: &str,
+    bind: impl Fn(Bound<'static>) -> Bound<'static>,
+) -> Result<Vec<StoredEntry>, sqlx::Error> {
+    let sql = format!("SELECT idx, leaf FROM log_entries WHERE {condition}");
+    let rows = bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(readers).await?;
+    let select = |month| format!("SELECT idx, salt, body FROM log_bodies_{month}");
+    let mut bodies = Bodies::new();
+    if let Some(all) = parts::union(&parts::months(readers).await?, select) {
+        let sql = format!("SELECT idx, salt, body FROM ({all}) WHERE {condition}");
+        for row in bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(readers).await? {
+            let salt: &[u8] = row.try_get(1)?;
+            bodies.insert(unsigned(row.try_get(0)?), (digest(salt)?.0, row.try_get(2)?));
+        }
+    }
     rows.into_iter()
         .map(|row| {
             let index = unsigned(row.try_get(0)?);
@@ -74,21 +97,13 @@ pub(super) async fn entries(
 
 type Bodies = HashMap<u64, ([u8; 32], Vec<u8>)>;
 
-async fn bodies(readers: &SqlitePool, range: Range<u64>) -> Result<Bodies, sqlx::Error> {
-    let mut found = Bodies::new();
-    for part in parts(readers).await? {
-        let sql = format!("SELECT idx, salt, body FROM log_bodies_{part} WHERE idx >= $1 AND idx < $2");
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(signed(range.start))
-            .bind(signed(range.end))
-            .fetch_all(readers)
-            .await?;
-        for row in rows {
-            let salt: &[u8] = row.try_get(1)?;
-            found.insert(unsigned(row.try_get(0)?), (digest(salt)?.0, row.try_get(2)?));
-        }
-    }
-    Ok(found)
+/// The least index that any month has a body of.
+pub(super) async fn first_body(readers: &SqlitePool) -> Result<Option<u64>, sqlx::Error> {
+    let select = |month| format!("SELECT MIN(idx) AS idx FROM log_bodies_{month}");
+    let Some(all) = parts::union(&parts::months(readers).await?, select) else { return Ok(None) };
+    let sql = format!("SELECT MIN(idx) FROM ({all})");
+    let least: Option<i64> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(readers).await?;
+    Ok(least.map(unsigned))
 }
 
 pub(super) async fn tile(
@@ -104,15 +119,10 @@ pub(super) async fn tile(
 }
 
 pub(super) async fn index_of_jti(readers: &SqlitePool, jti: &str) -> Result<Option<u64>, sqlx::Error> {
-    for part in parts(readers).await? {
-        let sql = format!("SELECT idx FROM log_jtis_{part} WHERE jti = $1");
-        let index: Option<i64> =
-            sqlx::query_scalar(AssertSqlSafe(sql)).bind(jti).fetch_optional(readers).await?;
-        if let Some(index) = index {
-            return Ok(Some(unsigned(index)));
-        }
-    }
-    Ok(None)
+    let select = |month| format!("SELECT idx FROM log_jtis_{month} WHERE jti = ?1");
+    let Some(all) = parts::union(&parts::months(readers).await?, select) else { return Ok(None) };
+    let index: Option<i64> = sqlx::query_scalar(AssertSqlSafe(all)).bind(jti).fetch_optional(readers).await?;
+    Ok(index.map(unsigned))
 }
 
 pub(super) async fn fact(readers: &SqlitePool, name: &str) -> Result<Option<String>, sqlx::Error> {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use mintmark::audit::directory::StoredPage;
 use mintmark::audit::tree::TreeHead;
 use mintmark::policy::Policy;
 use mintmark::store::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
@@ -74,6 +75,31 @@ impl Store for FaultyStore {
     async fn entries(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreFault> {
         self.reads.lock().unwrap().push(range.clone());
         self.inner.entries(range).await
+    }
+
+    async fn entries_at(&self, indices: &[u64]) -> Result<Vec<StoredEntry>, StoreFault> {
+        self.reads.lock().unwrap().extend(indices.iter().map(|&index| index..index + 1));
+        self.inner.entries_at(indices).await
+    }
+
+    async fn first_body(&self) -> Result<Option<u64>, StoreFault> {
+        self.inner.first_body().await
+    }
+
+    async fn months(&self) -> Result<Vec<u32>, StoreFault> {
+        self.inner.months().await
+    }
+
+    async fn directory_length(&self) -> Result<u64, StoreFault> {
+        self.inner.directory_length().await
+    }
+
+    async fn leaf_pages(&self, level: u8, range: Range<u64>) -> Result<Vec<StoredPage>, StoreFault> {
+        self.inner.leaf_pages(level, range).await
+    }
+
+    async fn body_pages(&self, level: u8, range: Range<u64>) -> Result<Vec<StoredPage>, StoreFault> {
+        self.inner.body_pages(level, range).await
     }
 
     async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreFault> {
