@@ -40,14 +40,14 @@ impl Admin {
         // A page that goes on from the newest entries is a question of its own, whatever cursor it came with.
         let newest = self.parts.recorder.head().borrow().size;
         if before.is_none_or(|before| before >= newest) {
-            self.record_reading(EventType::AuditRead, actor, format!("search {}", told(query))).await?;
+            self.record_read(actor, format!("search {}", told(query))).await?;
         }
         Ok(search::search(&self.parts.store, query, before, limit).await?)
     }
 
     /// One entry of the log.
     pub async fn log_entry(&self, actor: &Actor, index: u64) -> Result<StoredEntry, Refusal> {
-        self.record_reading(EventType::AuditRead, actor, format!("entry {index}")).await?;
+        self.record_read(actor, format!("entry {index}")).await?;
         let end = index.checked_add(1).ok_or(Refusal::NotFound("entry"))?;
         self.parts.store.entries(index..end).await?.pop().ok_or(Refusal::NotFound("entry"))
     }
@@ -88,6 +88,11 @@ impl Admin {
             }
         };
         Ok(entries.into_iter().map(line).collect())
+    }
+
+    /// Records that somebody read `object`.
+    pub(super) async fn record_read(&self, actor: &Actor, object: String) -> Result<(), Refusal> {
+        self.record_reading(EventType::AuditRead, actor, object).await
     }
 
     async fn record_reading(&self, event: EventType, actor: &Actor, object: String) -> Result<(), Refusal> {

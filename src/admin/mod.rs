@@ -5,6 +5,8 @@
 //! the listener that the act came in by.
 
 mod clients;
+mod erase;
+mod find;
 mod keys;
 mod log;
 mod rules;
@@ -17,6 +19,8 @@ use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use clients::{Created, NewClient, NewSecret};
+pub use erase::{Erased, Whose};
+pub use find::{Found, Verdict};
 pub use keys::Revoke;
 
 use crate::ambient::{Clock, Entropy};
@@ -25,6 +29,7 @@ use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
+use crate::audit::standing::Standings;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -126,6 +131,8 @@ pub struct AdminParts {
     pub rotator: Arc<Rotator>,
     /// Reads the published log.
     pub served: Served,
+    /// Looks tokens up in the log.
+    pub standings: Arc<Standings>,
     /// Hashes new secrets.
     pub hashing: Workers,
     /// Tells the time.
@@ -143,6 +150,8 @@ pub struct Admin {
     parts: AdminParts,
     /// One act on the policy at a time: it reads, checks, writes and puts in force.
     acting: Mutex<()>,
+    /// One erasure at a time: each mends the directory's pages as it found them.
+    erasing: Mutex<()>,
     /// The store may hold another policy than the one in force; [`Admin::tick`] catches up.
     behind: AtomicBool,
 }
@@ -161,7 +170,7 @@ struct ActBody<'a, O: Serialize> {
 impl Admin {
     /// Assembles administration.
     pub fn new(parts: AdminParts) -> Self {
-        Self { parts, acting: Mutex::new(()), behind: AtomicBool::new(false) }
+        Self { parts, acting: Mutex::new(()), erasing: Mutex::new(()), behind: AtomicBool::new(false) }
     }
 
     /// The policy in force.

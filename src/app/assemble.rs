@@ -15,6 +15,7 @@ use crate::audit::open::{Opened, Opener};
 use crate::audit::publisher::Publisher;
 use crate::audit::recorder::{Recorder, WriterParts};
 use crate::audit::served::Served;
+use crate::audit::standing::Standings;
 use crate::clients::Authenticator;
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, admin_router};
@@ -142,6 +143,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         policy: policy.clone(),
         rotator: rotator.clone(),
         served: served.clone(),
+        standings: Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone())),
         hashing,
         clock: clock.clone(),
         entropy: entropy.clone(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::audit::open::CannotOpen;
+use crate::audit::open::reopen::CannotReopen;
 use crate::audit::publisher::PublishFault;
 use crate::audit::recorder::RecordFault;
 use crate::issue::ClockInsane;
@@ -43,6 +44,9 @@ pub enum CannotStart {
     /// The log cannot be opened.
     #[error("{0}")]
     Log(#[from] CannotOpen),
+    /// The log cannot be closed and opened under another name.
+    #[error("{0}")]
+    Reopen(#[from] CannotReopen),
     /// The log's first records of this run could not be written.
     #[error("audit: {0}")]
     Record(#[from] RecordFault),

@@ -5,6 +5,7 @@ mod cannot_start;
 mod data_dir;
 mod loops;
 mod process;
+mod reopen;
 mod serve;
 mod supervise;
 
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 pub use cannot_start::CannotStart;
 pub use data_dir::make_store;
 pub use process::{harden, raise_open_files};
+pub use reopen::{Reopen, reopen_log};
 pub use serve::{Listeners, bind_public, serve};
 
 use crate::admin::Admin;

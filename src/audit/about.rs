@@ -66,7 +66,7 @@ impl<'a> About<'a> {
 }
 
 /// How the record of a reader's question names the client that it was about.
-pub const ASKED_FOR: &str = "client_id=";
+const ASKED_FOR: &str = "client_id=";
 
 fn text<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
     text.map(|text| text.0.as_ref())

@@ -1,8 +1,8 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
 //! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and
-//! `publisher` begin a run and sign checkpoints, `served`, `search`, `walk` and
-//! `unexpired` read it, `catalogue` mends what it is searched by, `retention`
+//! `publisher` begin a run and sign checkpoints, `served`, `search`, `walk`,
+//! `unexpired` and `standing` read it, `catalogue` mends what it is searched by, `retention`
 //! lets bodies go. All other
 //! rooms below are pure: canonical bytes, hashes, tiles, signed checkpoints,
 //! receipts, exports and their verification, the directory. They ask for no
@@ -56,6 +56,8 @@ pub mod search;
 pub mod unexpired;
 
 pub mod retention;
+
+pub mod standing;
 
 /// Reads a canonical decimal: ASCII digits, no sign, no leading zero but `0` itself, at most 2^64 - 1.
 pub(crate) fn decimal(text: &str) -> Option<u64> {

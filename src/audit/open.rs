@@ -4,30 +4,35 @@
 //! never written: that would fork it. The node remembers what it signed in a
 //! file of its own, beside the store.
 
+pub mod reopen;
+mod walk;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use self::walk::Walk;
 use super::body;
 use super::catalogue;
 use super::checkpoint::{BadCheckpoint, Checkpoint, Note, Origin};
 use super::directory::edge::DirectoryEdge;
 use super::event::EventType;
-use super::leaf::{Leaf, Record};
+use super::leaf::Record;
 use super::log_key::{LogKey, LogKeyFault};
 use super::recorder::Opening;
-use super::served::{holds, tile_bytes};
-use super::tile::{Edge, Tile, WIDTH};
-use super::tree::{Frontier, TreeHead, leaf_hash};
+use super::served::holds;
+use super::tile::Edge;
+use super::tree::TreeHead;
 use crate::ambient::{Entropy, EntropyFailed};
 use crate::keys::seal::Sealer;
-use crate::store::{Change, NewLog, Store, StoreFault, VERIFY_NEEDED};
+use crate::store::{Change, NewLog, Store, StoreFault, StoredLog, VERIFY_NEEDED};
 
 /// The file that remembers the last signed checkpoint.
 pub const LAST_SIGNED: &str = "last_signed";
-/// Entries of one read while the whole log is walked.
-const PAGE: u64 = 4_096;
+
+/// The fact that names the log which ended when this one was opened over its entries.
+const CLOSED_LOG: &str = "closed_log";
 
 /// Why the log is not opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +49,7 @@ pub enum CannotOpen {
     },
     /// The store was rolled back, or is another one.
     #[error(
-        "store.url: the store's log has {found} entries, but this node has signed {signed} of them: it was restored from a backup or replaced; bring the newer store back"
+        "store.url: the store's log has {found} entries, but this node has signed {signed} of them: it was restored from a backup or replaced; bring the newer store back, or if that is lost go on under another name: mintmark audit reopen --help"
     )]
     Older {
         /// Entries in the store.
@@ -53,7 +58,9 @@ pub enum CannotOpen {
         signed: u64,
     },
     /// What was signed is not what the store holds.
-    #[error("store.url: the store's log is not the one that this node has signed; bring that store back")]
+    #[error(
+        "store.url: the store's log is not the one that this node has signed; bring that store back, or if it is lost go on under another name: mintmark audit reopen --help"
+    )]
     Forked,
     /// The tree does not follow from the entries.
     #[error("store.url: the log is damaged: {0}")]
@@ -122,7 +129,8 @@ impl Opener<'_> {
         let started =
             Record::of(EventType::NodeStarted, body::line(&StartedBody { build: env!("CARGO_PKG_VERSION") }));
         let Some(stored) = stored else {
-            if let Some((_, signed)) = last_signed {
+            // Under another name nothing is forked, even where the whole store is lost.
+            if let Some((_, signed)) = last_signed.filter(|(_, signed)| signed.origin == *self.origin) {
                 return Err(CannotOpen::Older { found: 0, signed: signed.size });
             }
             let (key, opened, change) = self.make()?;
@@ -139,9 +147,8 @@ impl Opener<'_> {
             return Err(CannotOpen::Origin { configured, stored: stored.origin });
         }
         let key = LogKey::open(&stored, self.sealer)?;
-        let edge = self.restore(stored.head).await?;
-        let last_signed = self.check_last_signed(last_signed, &key, stored.head).await?;
-        self.walk_if_needed(stored.head).await?;
+        let last_signed = self.check_signed(last_signed, &stored, &key).await?;
+        let edge = self.verified_edge(stored.head, last_signed.as_ref()).await?;
         catalogue::catch_up(&*self.store, stored.head).await?;
         let directory = catalogue::restore(&*self.store, stored.head.size).await?;
         let opening = Opening::new(edge, directory, self.entropy)?;
@@ -157,23 +164,26 @@ impl Opener<'_> {
         Ok((key, record, Change::OpenLog(log)))
     }
 
-    /// Rebuilds the right edge and compares it with the committed head.
-    async fn restore(&self, head: TreeHead) -> Result<Edge, CannotOpen> {
-        let mut tiles = Vec::new();
-        for path in Edge::needs(head.size) {
-            let bytes = tile_bytes(&*self.store, path).await?;
-            tiles.push(Tile { level: path.level, index: path.index, bytes });
+    /// The edge of the committed tree, recomputed from what was signed last on. After a failed flush, and where
+    /// nothing was signed yet, from the first entry on: then nothing on the disk is taken on trust.
+    async fn verified_edge(
+        &self,
+        head: TreeHead,
+        last_signed: Option<&Checkpoint>,
+    ) -> Result<Edge, CannotOpen> {
+        let marker = self.data_dir.join(VERIFY_NEEDED);
+        let whole = marker.exists();
+        let trusted = last_signed.filter(|_| !whole).map_or(0, |checkpoint| checkpoint.size);
+        let walk = Walk { store: &*self.store, head };
+        let edge = walk.run(trusted).await?;
+        if whole {
+            // What was read may still lie in the page cache alone.
+            self.store.flush().await?;
+            std::fs::remove_file(&marker).map_err(|error| {
+                CannotOpen::Damaged(format!("{} cannot be removed: {error}", marker.display()))
+            })?;
         }
-        let first = head.size - head.size % u64::from(WIDTH);
-        let leaves = self.store.leaves(first..head.size).await?;
-        let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
-        let edge = Edge::restore(head.size, &hashes, &tiles);
-        let edge = edge.map_err(|error| CannotOpen::Damaged(error.to_string()))?;
-        if edge.head() == head {
-            Ok(edge)
-        } else {
-            Err(CannotOpen::Damaged("its last entries do not give its root".to_owned()))
-        }
+        Ok(edge)
     }
 
     fn last_signed(&self) -> Result<Option<(Note, Checkpoint)>, CannotOpen> {
@@ -188,54 +198,39 @@ impl Opener<'_> {
         Ok(Some((note, checkpoint)))
     }
 
-    /// The store must still hold what was signed, whole and unchanged.
-    async fn check_last_signed(
+    /// The store must still hold what was signed, whole and unchanged. What it says itself was published counts
+    /// where it is more than this node remembers: the file may have been lost.
+    async fn check_signed(
         &self,
-        last_signed: Option<(Note, Checkpoint)>,
+        remembered: Option<(Note, Checkpoint)>,
+        stored: &StoredLog,
         key: &LogKey,
-        head: TreeHead,
     ) -> Result<Option<Checkpoint>, CannotOpen> {
-        let Some((note, checkpoint)) = last_signed else { return Ok(None) };
-        match note.verify(key.vkey()) {
-            Ok(_) => {}
-            Err(BadCheckpoint::OtherOrigin | BadCheckpoint::Unsigned) => return Err(CannotOpen::Forked),
-            Err(error) => return Err(last_signed_fault(self.data_dir.join(LAST_SIGNED), error)),
+        let closed = self.store.fact(CLOSED_LOG).await?;
+        // What was signed of a log that an operator has closed binds this one no longer.
+        let remembered =
+            remembered.filter(|(_, checkpoint)| closed.as_deref() != Some(checkpoint.origin.as_str()));
+        if let Some((note, _)) = &remembered {
+            match note.verify(key.vkey()) {
+                Ok(_) => {}
+                Err(BadCheckpoint::OtherOrigin | BadCheckpoint::Unsigned) => return Err(CannotOpen::Forked),
+                Err(error) => return Err(last_signed_fault(self.data_dir.join(LAST_SIGNED), error)),
+            }
         }
-        if checkpoint.size > head.size {
-            return Err(CannotOpen::Older { found: head.size, signed: checkpoint.size });
+        let published = stored.checkpoint.as_deref().and_then(|note| Note::parse(note).ok());
+        let published = published.and_then(|note| note.verify(key.vkey()).ok().cloned());
+        let both = remembered.map(|(_, checkpoint)| checkpoint).into_iter().chain(published);
+        let Some(signed) = both.max_by_key(|checkpoint| checkpoint.size) else { return Ok(None) };
+        if signed.size > stored.head.size {
+            return Err(CannotOpen::Older { found: stored.head.size, signed: signed.size });
         }
-        if !holds(&*self.store, checkpoint.head()).await? {
+        if !holds(&*self.store, signed.head()).await? {
+            // Where the entries do not even give the store's own root, it is damaged and not another log.
+            let walk = Walk { store: &*self.store, head: stored.head };
+            walk.restore_head().await?;
             return Err(CannotOpen::Forked);
         }
-        Ok(Some(checkpoint))
-    }
-
-    /// After a failed flush nothing on the disk is taken on trust: every leaf is read and hashed.
-    async fn walk_if_needed(&self, head: TreeHead) -> Result<(), CannotOpen> {
-        let marker = self.data_dir.join(VERIFY_NEEDED);
-        if !marker.exists() {
-            return Ok(());
-        }
-        let mut frontier = Frontier::new();
-        while frontier.size() < head.size {
-            let from = frontier.size();
-            let leaves = self.store.leaves(from..head.size.min(from.saturating_add(PAGE))).await?;
-            for leaf in &leaves {
-                Leaf::parse(leaf)
-                    .map_err(|_| CannotOpen::Damaged(format!("entry {} cannot be read", frontier.size())))?;
-                frontier.push(leaf_hash(leaf));
-            }
-            if leaves.is_empty() {
-                return Err(CannotOpen::Damaged(format!("entry {from} is missing")));
-            }
-        }
-        if frontier.root() != head.root {
-            return Err(CannotOpen::Damaged("its entries do not give its root".to_owned()));
-        }
-        // What was read may still lie in the page cache alone.
-        self.store.flush().await?;
-        std::fs::remove_file(&marker)
-            .map_err(|error| CannotOpen::Damaged(format!("{} cannot be removed: {error}", marker.display())))
+        Ok(Some(signed))
     }
 }
 

@@ -39,8 +39,7 @@ struct Glance<'a> {
 pub async fn unexpired(store: &dyn Store, kid: Kid, now: Timestamp) -> Result<Unexpired, StoreFault> {
     let leaf = vec![Term::kid(kid), Term::event(EventType::TokenIssued)];
     let times = Times { unexpired_at: Some(now), ..Times::default() };
-    let size = store.log().await?.map_or(0, |log| log.head.size);
-    let mut walk = Walk::new(store, Wanted { leaf, body: Vec::new(), times }, size).await?;
+    let mut walk = Walk::from_the_newest(store, Wanted { leaf, body: Vec::new(), times }).await?;
     let kid = kid.to_string();
     let mut found = Unexpired::default();
     while let Some(candidates) = walk.next().await? {

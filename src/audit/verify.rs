@@ -114,6 +114,10 @@ struct Walk {
     faults: Faults,
     entries: u64,
     erased: u64,
+    /// The event of the record before.
+    before: Option<EventType>,
+    /// The range begins with a `log.opened` that must follow a `log.closed`.
+    opened_after_what: bool,
 }
 
 impl Walk {
@@ -148,6 +152,8 @@ impl Walk {
             faults,
             entries: 0,
             erased: 0,
+            before: None,
+            opened_after_what: false,
         };
         walk.start_from(&left);
         Ok(walk)
@@ -193,9 +199,7 @@ impl Walk {
     }
 
     fn record(&mut self, index: u64, entry: &Entry, leaf: &Leaf, hash: Digest) {
-        if (leaf.event == EventType::LogOpened) != (index == 0) {
-            self.faults.at(index, "log.opened is the record at index 0 and no other");
-        }
+        self.opened_in_order(index, leaf.event);
         match (leaf.bc, &entry.body, &entry.salt) {
             (None, None, None) => {}
             (Some(_), None, None) => self.erased += 1,
@@ -204,6 +208,22 @@ impl Walk {
         }
         self.chains.record(index, leaf, hash, &mut self.faults);
         self.order.record(index, leaf, &mut self.faults);
+    }
+
+    /// The log begins with `log.opened`, and so does one that goes on after `log.closed`; nothing else does.
+    fn opened_in_order(&mut self, index: u64, event: EventType) {
+        let opens = event == EventType::LogOpened;
+        match self.before.replace(event) {
+            None if index == 0 && !opens => self.faults.at(index, "the record at index 0 is not log.opened"),
+            None if index > 0 && opens => self.opened_after_what = true,
+            Some(EventType::LogClosed) if !opens => {
+                self.faults.at(index, "after log.closed comes log.opened and nothing else");
+            }
+            Some(before) if opens && before != EventType::LogClosed => {
+                self.faults.at(index, "log.opened comes at index 0, or after log.closed");
+            }
+            _ => {}
+        }
     }
 
     /// The older checkpoint can be recomputed when the walk passes its size.
@@ -247,6 +267,10 @@ impl Walk {
         }
         self.chains.tell(&mut not_checked);
         self.order.tell(&mut not_checked);
+        if self.opened_after_what {
+            not_checked
+                .push("whether log.closed comes before the first record, which opens a log".to_owned());
+        }
         if self.erased > 0 {
             not_checked.push(format!("erased bodies: {}", self.erased));
         }

@@ -5,10 +5,13 @@ use std::ops::Range;
 
 use super::directory::page::{Page, Slots, Times, WIDTH};
 use super::directory::term::Term;
+use super::leaf::Leaf;
 use crate::store::{Store, StoreFault};
 
 /// Pages of level 0 that are read at once.
 const WINDOW: u8 = 32;
+/// Entries of one read.
+const CHUNK: usize = 500;
 
 /// What entries must have; the directory may take others for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +63,12 @@ impl<'s> Walk<'s> {
         Ok(Self { store, wanted, whole, floor, end, at: end, frames: Vec::new(), reads: 0 })
     }
 
+    /// Begins at the newest entry.
+    pub async fn from_the_newest(store: &'s dyn Store, wanted: Wanted) -> Result<Self, StoreFault> {
+        let size = store.log().await?.map_or(0, |log| log.head.size);
+        Self::new(store, wanted, size).await
+    }
+
     /// Everything wanted at or after this entry has been given.
     pub fn at(&self) -> u64 {
         self.at.max(self.floor)
@@ -103,6 +112,17 @@ impl<'s> Walk<'s> {
             let slots = slots.into_iter().next().map_or(Slots::ALL, |(_, slots)| slots);
             self.frames.push(Frame { level: level - 1, base: index.saturating_mul(WIDTH), slots });
         }
+    }
+
+    /// The leaves of the next entries that may be wanted, newest first.
+    pub async fn next_leaves(&mut self) -> Result<Option<Vec<(u64, Leaf)>>, StoreFault> {
+        let Some(candidates) = self.next().await? else { return Ok(None) };
+        let mut leaves = Vec::new();
+        for some in candidates.chunks(CHUNK) {
+            let entries = self.store.entries_at(some).await?;
+            leaves.extend(entries.iter().filter_map(|e| Some((e.index, Leaf::parse(&e.leaf).ok()?))));
+        }
+        Ok(Some(leaves))
     }
 
     /// The page of the highest level that is complete and holds the entry before `at`.

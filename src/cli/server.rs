@@ -99,7 +99,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// The settings and the KEK, or every complaint about either, one line each.
-fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(Settings, Kek), Failure> {
+pub(super) fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(Settings, Kek), Failure> {
     let file = globals.configuration()?;
     let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     let settings = complaints(Settings::load(file, &globals.environment), terminal)?;
@@ -137,11 +137,11 @@ fn complaints<T>(outcome: Result<T, Vec<Complaint>>, terminal: &mut Terminal<'_>
     })
 }
 
-fn cannot_start(error: &CannotStart) -> Failure {
+pub(super) fn cannot_start(error: &CannotStart) -> Failure {
     if error.is_taken() { Failure::refused(error.to_string()) } else { Failure::usage(error.to_string()) }
 }
 
-fn system() -> Ambient {
+pub(super) fn system() -> Ambient {
     Ambient { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) }
 }
 

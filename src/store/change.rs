@@ -48,6 +48,8 @@ pub enum Change {
     },
     /// Opens the log of an empty store.
     OpenLog(NewLog),
+    /// Gives the log another name and key, and no checkpoint: an operator closed the one before.
+    ReopenLog(NewLog),
     /// Replaces the log's private key by the same one, sealed anew.
     SealLogKey(Vec<u8>),
     /// Remembers the last published checkpoint.
@@ -82,6 +84,7 @@ impl Change {
             | Self::EndSecret(..) => true,
             Self::SwapRing { .. }
             | Self::OpenLog(_)
+            | Self::ReopenLog(_)
             | Self::SealLogKey(_)
             | Self::Publish(_)
             | Self::Erase { .. }

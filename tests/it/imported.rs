@@ -21,6 +21,13 @@ fn pem(algorithm: Algorithm) -> String {
     )
 }
 
+/// Brings in a key whose PKCS #8 document somebody else may have too.
+pub(crate) async fn bring_in(mint: &TestMint, document: &[u8]) {
+    let pem =
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(document));
+    import(mint, &pem, Value::Null).await.assert_status(201);
+}
+
 async fn import(mint: &TestMint, pkcs8: &str, alg: Value) -> Answer {
     mint.admin(Method::POST, IMPORT, Some(json!({ "pkcs8": pkcs8, "alg": alg }))).await
 }

@@ -25,6 +25,7 @@ mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
+mod auditing;
 mod clock;
 mod documents;
 mod imported;
@@ -36,6 +37,7 @@ mod process;
 mod readiness;
 mod recording;
 mod retention;
+mod rollback;
 mod rotators;
 mod searching;
 mod signing;

@@ -11,7 +11,7 @@ use mintmark::config::Settings;
 use crate::harness::{TestMint, with_mint};
 
 /// The store's files but for what the node itself remembers.
-fn copy_store(from: &Path, to: &Path) {
+pub(crate) fn copy_store(from: &Path, to: &Path) {
     for file in fs::read_dir(from).unwrap().map(|file| file.unwrap()) {
         let name = file.file_name().into_string().unwrap();
         if name.starts_with("mintmark.db") {
@@ -20,7 +20,7 @@ fn copy_store(from: &Path, to: &Path) {
     }
 }
 
-fn remove_store(data: &Path) {
+pub(crate) fn remove_store(data: &Path) {
     for name in ["mintmark.db", "mintmark.db-wal", "mintmark.db-shm"] {
         // A clean end leaves only the first of them.
         let _ = fs::remove_file(data.join(name));

@@ -37,6 +37,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::retention",
             "audit::search",
             "audit::served",
+            "audit::standing",
             "audit::unexpired",
             "audit::walk",
             "telemetry",

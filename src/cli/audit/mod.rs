@@ -2,6 +2,7 @@
 
 mod export;
 mod public_log;
+mod reopen;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -38,6 +39,8 @@ pub(super) enum Audit {
     Verify(#[command(flatten)] Verify),
     /// Write entries in a form that proves itself complete
     Export(#[command(flatten)] export::Export),
+    /// Close the log after a rollback that cannot be undone, and go on under another name
+    Reopen(#[command(flatten)] reopen::Reopening),
 }
 
 /// Which entries; all conditions must hold.
@@ -108,6 +111,7 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
         }
         Audit::Verify(asked) => return check(&asked, session).await,
         Audit::Export(asked) => export::run(&asked, session).await?,
+        Audit::Reopen(asked) => reopen::run(&asked, session).await?,
     }
     Ok(Exit::Done)
 }

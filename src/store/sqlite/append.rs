@@ -213,6 +213,18 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
             .await?;
             Ok(())
         }
+        Change::ReopenLog(log) => {
+            let update = sqlx::query(
+                "UPDATE log SET origin = $1, vkey = $2, sealed_key = $3, checkpoint = NULL WHERE id = 1",
+            );
+            update
+                .bind(&log.origin)
+                .bind(&log.vkey)
+                .bind(log.sealed_key.as_slice())
+                .execute(connection)
+                .await?;
+            Ok(())
+        }
         Change::SealLogKey(sealed) => {
             let update = sqlx::query("UPDATE log SET sealed_key = $1 WHERE id = 1").bind(sealed.as_slice());
             update.execute(connection).await?;
