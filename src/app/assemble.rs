@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
 use super::data_dir::DataLock;
-use super::{Ambient, App, CannotStart, Purpose, data_dir};
+use super::{Ambient, App, CannotStart, Purpose, data_dir, settings_record};
 use crate::admin::{Admin, AdminParts};
 use crate::audit::checkpoint::Origin;
 use crate::audit::denials::Denials;
@@ -87,7 +87,10 @@ async fn lay(
     let node = settings.node.as_str().to_owned();
     let parts = WriterParts { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), node };
     let (recorder, writer) = Recorder::start(opened.opening, parts, settings.audit.deadline);
-    let (records, changes) = opened.first;
+    let (mut records, mut changes) = opened.first;
+    let (changed, settings_in_force) = settings_record::compared(&*store, settings).await?;
+    records.extend(changed);
+    changes.extend(settings_in_force);
     recorder.act(records, changes).await?;
 
     let signer = Arc::new(Signer::default());

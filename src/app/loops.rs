@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::App;
 use super::supervise::Task;
+use crate::audit::alive::Alive;
 use crate::audit::retention;
 use crate::config::Settings;
 use crate::store::Change;
@@ -35,6 +36,7 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     loops.retention();
     loops.tending();
     loops.sweep();
+    loops.alive();
     loops.set
 }
 
@@ -153,6 +155,16 @@ impl Loops<'_> {
             denials.tick();
             limiter.sweep(clock.monotonic());
             std::future::ready(Ok(()))
+        });
+    }
+
+    /// Says in the log that this node lives, when it has had nothing else to say.
+    fn alive(&mut self) {
+        let alive = Arc::new(Alive::new(self.app.recorder.clone()));
+        let cadence = Cadence::backing_off(Duration::from_secs(30), Duration::from_secs(30));
+        self.run(Task { name: "alive", cadence, advice: DISK }, move || {
+            let alive = alive.clone();
+            async move { alive.tick().await.map_err(|fault| fault.to_string()) }
         });
     }
 }

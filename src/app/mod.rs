@@ -7,6 +7,7 @@ mod loops;
 mod process;
 mod reopen;
 mod serve;
+mod settings_record;
 mod supervise;
 
 use std::sync::Arc;

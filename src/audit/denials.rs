@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -79,13 +78,12 @@ pub struct Denials {
     recorder: Recorder,
     clock: Arc<dyn Clock>,
     minute: Mutex<HashMap<Kind, Bucket>>,
-    dropped: AtomicU64,
 }
 
 impl Denials {
     /// Starts with an empty minute.
     pub fn new(recorder: Recorder, clock: Arc<dyn Clock>) -> Self {
-        Self { recorder, clock, minute: Mutex::default(), dropped: AtomicU64::new(0) }
+        Self { recorder, clock, minute: Mutex::default() }
     }
 
     /// An authenticated client was refused.
@@ -148,11 +146,6 @@ impl Denials {
         }
     }
 
-    /// How many records were dropped because the log was busy.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
     /// Adds to a bucket; `true` if it is new. A new one starts at `first`: 0 when its first is recorded apart.
     fn count(&self, kind: Kind, now: Timestamp, first: u64) -> bool {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,9 +174,8 @@ impl Denials {
     }
 
     fn note(&self, record: Record) {
-        if !self.recorder.note(record) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        // A full queue drops it, and counts what it dropped.
+        self.recorder.note(record);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
-//! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and
+//! `recorder` writes it, `denials` notes refusals, `alive` breaks silence, `log_key`, `open` and
 //! `publisher` begin a run and sign checkpoints, `served`, `search`, `walk`,
 //! `unexpired` and `standing` read it, `catalogue` mends what it is searched by, `retention`
 //! lets bodies go. All other
@@ -38,6 +38,8 @@ pub mod verify;
 pub mod recorder;
 
 pub mod denials;
+
+pub mod alive;
 
 pub mod log_key;
 

@@ -131,6 +131,17 @@ impl Recorder {
         self.queue.push_unless_busy(Job { entries, changes: Vec::new(), reply: None })
     }
 
+    /// Refuses while more records wait than there is room for: what is sure to be refused need not cost anybody
+    /// anything before.
+    pub fn check_room(&self) -> Result<(), RecordFault> {
+        if self.queue.has_room() { Ok(()) } else { Err(RecordFault::QueueFull) }
+    }
+
+    /// How many records that nobody waited for were lost: the queue was busy, or the store failed for too long.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+
     /// The committed tree, as far as this process has been told.
     pub fn head(&self) -> watch::Receiver<TreeHead> {
         self.head.clone()

@@ -14,6 +14,7 @@ mod load;
 mod network;
 mod options;
 pub mod secret_file;
+mod told;
 mod values;
 
 use std::net::SocketAddr;

@@ -114,7 +114,9 @@ impl Fault {
     pub const fn is_overload(&self) -> bool {
         matches!(
             self,
-            Self::NotAuthenticated(NotDone::Overloaded) | Self::NotSigned(NoSignature::Overloaded(_))
+            Self::NotAuthenticated(NotDone::Overloaded)
+                | Self::NotRecorded(RecordFault::QueueFull)
+                | Self::NotSigned(NoSignature::Overloaded(_))
         )
     }
 }
@@ -133,7 +135,7 @@ impl Mint {
 
     /// Issues one token, or says why not.
     ///
-    /// Without room for its signature it is refused before anything is charged
+    /// Without room for its record and its signature it is refused before anything is charged
     /// or recorded; the room that it has goes with it from then on.
     ///
     /// Dropped before the record is durable, it leaves nothing or a record of
@@ -156,6 +158,7 @@ impl Mint {
 
         let (key, longest_lifetime) = parts.signer.reserve(grant.algorithm)?;
         grant.lifetime = grant.lifetime.min(longest_lifetime);
+        parts.recorder.check_room()?;
 
         let limits = parts.limiter.admit(&charges(registered, &grant, &policy), parts.clock.monotonic());
         if !limits.admitted {

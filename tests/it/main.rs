@@ -35,6 +35,7 @@ mod log;
 mod lost_keys;
 mod process;
 mod readiness;
+mod recorder;
 mod recording;
 mod retention;
 mod rollback;

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use mintmark::app::{self, CannotStart, Purpose};
+use mintmark::audit::event::EventType;
 use mintmark::audit::open::CannotOpen;
 use mintmark::config::Settings;
+use serde_json::json;
 
 use crate::harness::{TestMint, with_mint};
 
@@ -199,6 +201,28 @@ async fn a_damaged_entry_is_found_at_the_start_after_a_failed_flush() {
         remove_store(&data);
         copy_store(kept.path(), &data);
         mint.reopen().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_by_other_settings_is_recorded_with_what_differs() {
+    with_mint(async |mint| {
+        mint.restart().await;
+        assert_eq!(
+            mint.logged(EventType::ConfigChanged).await.len(),
+            0,
+            "nothing changed, and nothing did before"
+        );
+        mint.set("MINTMARK_TOKENS__LIFETIME", "90s");
+        mint.set("MINTMARK_AUDIT__CHECKPOINT", "2s");
+        mint.restart().await;
+        mint.restart().await;
+        let told = mint.logged(EventType::ConfigChanged).await;
+        assert_eq!(told.len(), 1, "once");
+        assert_eq!(told[0].body["before"], json!({ "audit.checkpoint": "1s", "tokens.lifetime": "10m" }));
+        assert_eq!(told[0].body["after"], json!({ "audit.checkpoint": "2s", "tokens.lifetime": "90s" }));
+        assert_eq!(told[0].body["object"], "settings");
     })
     .await;
 }

@@ -28,6 +28,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "keys::rotator",
             "keys::seal",
             "keys::signer",
+            "audit::alive",
             "audit::catalogue",
             "audit::denials",
             "audit::log_key",

@@ -1,6 +1,7 @@
 //! What waits for the writer: bounded, in order of arrival.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
@@ -17,6 +18,7 @@ const BATCH_ENTRIES: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// One record on its way.
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) record: Record,
     /// What a receipt will be found by.
@@ -52,6 +54,8 @@ struct Inner {
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     filled: Notify,
+    /// Records that nobody waited for and that were lost.
+    dropped: AtomicU64,
 }
 
 impl Queue {
@@ -76,7 +80,25 @@ impl Queue {
 
     /// For records that may be lost: they never take the last half of the room.
     pub(super) fn push_unless_busy(&self, job: Job) -> bool {
-        self.len() < CAPACITY / 2 && self.push(job).is_ok()
+        let entries = job.entries.len() as u64;
+        let pushed = self.len() < CAPACITY / 2 && self.push(job).is_ok();
+        if !pushed {
+            self.count_dropped(entries);
+        }
+        pushed
+    }
+
+    /// Whether another job is taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() < CAPACITY
+    }
+
+    pub(super) fn count_dropped(&self, entries: u64) {
+        self.dropped.fetch_add(entries, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -184,7 +206,9 @@ mod tests {
             answers.push(answer);
         }
         assert_eq!(queue.push(job(0, 0).0), Err(RecordFault::QueueFull));
+        assert!(!queue.has_room());
         assert!(!queue.push_unless_busy(job(0, 0).0));
+        assert_eq!(queue.dropped(), 1);
         queue.close();
         assert_eq!(queue.push(job(0, 0).0), Err(RecordFault::Ended));
     }

@@ -16,6 +16,9 @@ use crate::digest::Digest;
 use crate::store::{Batch, Change, NewEntry, Store, StoreFault};
 use crate::time::Timestamp;
 
+/// Records that nobody waits for are kept over a failure of the store up to this number.
+const UNWRITTEN: usize = 256;
+
 /// What the writer works with.
 pub struct WriterParts {
     /// Where the log is kept.
@@ -89,7 +92,16 @@ pub(super) async fn run(
     queue: Arc<Queue>,
     told: watch::Sender<TreeHead>,
 ) {
-    let mut writer = Writer { committed: opening, in_doubt: None, foreign: false, parts, told };
+    let mut writer = Writer {
+        committed: opening,
+        in_doubt: None,
+        notes_in_doubt: Vec::new(),
+        unwritten: Vec::new(),
+        foreign: false,
+        queue: queue.clone(),
+        parts,
+        told,
+    };
     while let Some(jobs) = queue.next_batch().await {
         writer.write(jobs).await;
     }
@@ -100,23 +112,48 @@ struct Writer {
     committed: Opening,
     /// After a failed commit: the state if it was written all the same.
     in_doubt: Option<Opening>,
+    /// What of it nobody waits for.
+    notes_in_doubt: Vec<Entry>,
+    /// Records that nobody waits for and that were surely not written.
+    unwritten: Vec<Entry>,
     /// The store holds neither of the two: another hand wrote it. Nothing is recorded any more.
     foreign: bool,
+    queue: Arc<Queue>,
     parts: WriterParts,
     told: watch::Sender<TreeHead>,
 }
 
 impl Writer {
     async fn write(&mut self, jobs: Vec<Job>) {
+        let mut replies = Vec::with_capacity(jobs.len());
         let mut entries = Vec::with_capacity(jobs.len());
         let mut changes = Vec::new();
-        let mut replies = Vec::with_capacity(jobs.len());
+        let mut notes = Vec::new();
+        let settled = self.settle_doubt().await;
+        let settled_before = settled.is_ok();
+        if settled_before {
+            entries.append(&mut self.unwritten);
+            notes.extend_from_slice(&entries);
+        }
         for mut job in jobs {
+            if job.reply.is_none() {
+                notes.extend_from_slice(&job.entries);
+            }
             replies.push((entries.len() as u64, job.reply.take()));
             entries.append(&mut job.entries);
             changes.append(&mut job.changes);
         }
-        let result = self.commit(entries, changes).await;
+        let result = match settled {
+            Ok(()) => self.commit(entries, changes).await,
+            Err(fault) => Err(fault),
+        };
+        if result.is_err() {
+            if self.in_doubt.is_some() && settled_before {
+                self.notes_in_doubt = notes;
+            } else {
+                self.keep(notes);
+            }
+        }
         for (offset, reply) in replies {
             if let Some(reply) = reply {
                 // A caller that has gone leaves an intent in the log, which is allowed.
@@ -125,8 +162,16 @@ impl Writer {
         }
     }
 
+    /// Nobody waits for these records, so nobody repeats them: they come with the next batch that is written. What is
+    /// beyond the room for them is lost, and counted.
+    fn keep(&mut self, mut notes: Vec<Entry>) {
+        let room = UNWRITTEN.saturating_sub(self.unwritten.len());
+        self.queue.count_dropped(notes.len().saturating_sub(room) as u64);
+        notes.truncate(room);
+        self.unwritten.append(&mut notes);
+    }
+
     async fn commit(&mut self, entries: Vec<Entry>, changes: Vec<Change>) -> Result<u64, RecordFault> {
-        self.settle_doubt().await?;
         let mut grown = self.committed.clone();
         let place = (self.parts.node.as_str(), self.parts.clock.now());
         let batch = grown.grow(entries, changes, place, &*self.parts.entropy)?;
@@ -173,7 +218,11 @@ impl Writer {
         };
         if head == in_doubt.head() {
             self.adopt(in_doubt);
-        } else if head != self.committed.head() {
+            self.notes_in_doubt.clear();
+        } else if head == self.committed.head() {
+            let lost = std::mem::take(&mut self.notes_in_doubt);
+            self.keep(lost);
+        } else {
             self.foreign = true;
             tracing::error!("the log was changed by another process; nothing is issued until a restart");
             return Err(RecordFault::Foreign);
