@@ -1,27 +1,16 @@
 //! Record, then sign, then release: what is in the log before anybody gets anything, and what a failing store does to it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use mintmark::audit::alive::Alive;
-use mintmark::audit::directory::edge::DirectoryEdge;
 use mintmark::audit::event::EventType;
-use mintmark::audit::leaf::Record;
-use mintmark::audit::recorder::{Opening, RecordFault, Recorder, WriterParts};
-use mintmark::audit::tile::Edge;
-use mintmark::audit::tree::{Frontier, leaf_hash};
 use mintmark::http::accept::PeerAddress;
 use mintmark::jose::Algorithm;
-use mintmark::store::sqlite::SqliteStore;
-use mintmark::store::{Batch, Change, NewLog, Store, StoreFault};
+use mintmark::store::Store;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{
-    FakeClock, Fault, FaultyStore, ORDERS, START, SeededEntropy, TestMint, contains, foreign_connection,
-    with_mint, with_settings,
-};
+use crate::harness::{ORDERS, START, TestMint, contains, foreign_connection, with_mint, with_settings};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
