@@ -11,10 +11,10 @@ import json
 import sys
 from pathlib import Path
 
+from mintmark_audit.faults import Wrong
 from mintmark_audit.note import read_vkey
 from mintmark_audit.served import as_text, verify_served
 from mintmark_audit.verify import Verdict, verify_export
-from mintmark_audit.wrong import Wrong
 
 
 def main():

@@ -11,20 +11,30 @@ import json
 MAX_U64 = 2**64 - 1
 
 
-def write(value, ascii_only):
-    """JSON without blanks, members in their order."""
-    return json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False)
+def write(value):
+    """JSON without blanks, members in their order, nothing escaped that need not be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def read_object(text, ascii_only=False):
+def read_object(text):
     """The members of one JSON object in its only spelling; raises ValueError on any other text."""
+    members = read_any(text)
+    if type(members) is not dict or write(members) != text:
+        raise ValueError("another spelling of the same JSON, or no object")
+    return members
+
+
+def read_any(text):
+    """Any JSON value; raises ValueError."""
     try:
-        members = json.loads(text)
-        if type(members) is not dict or write(members, ascii_only) != text:
-            raise ValueError("another spelling of the same JSON, or no object")
+        return json.loads(text, parse_constant=refuse)
     except RecursionError as error:
         raise ValueError("too deep") from error
-    return members
+
+
+def refuse(constant):
+    """Python reads `NaN` and the like, JSON does not have them."""
+    raise ValueError(f"{constant} is no JSON")
 
 
 def is_number(value):

@@ -7,11 +7,14 @@ import re
 from dataclasses import dataclass
 
 from . import tree
-from .encoding import decode_standard, decode_url, is_number, read_object
+from .encoding import decode_url, is_number, read_any, read_object
+from .faults import Wrong
 from .leaf import Leaf, commitment, read_leaf
-from .wrong import Wrong
+
 
 HEADER = ("format", "origin", "first", "end", "checkpoint", "left", "right")
+# One event is one line for every reader, whatever the input was.
+PRINTABLE = re.compile(r"[ -~]*")
 INDEX = re.compile(rb'\{"index":(0|[1-9][0-9]{0,19}),')
 
 
@@ -36,7 +39,7 @@ def read_header(line):
         if type(members["origin"]) is not str or type(members["checkpoint"]) is not str:
             raise ValueError("origin and checkpoint are texts")
         first, end = members["first"], members["end"]
-        if not is_number(first) or not is_number(end) or first > end:
+        if not is_number(first) or not is_number(end) or first >= end:
             raise ValueError("first and end are no range")
         left, right = hashes(members["left"]), hashes(members["right"])
     except ValueError as error:
@@ -45,13 +48,10 @@ def read_header(line):
 
 
 def hashes(texts):
-    """A list of hashes in standard base64; raises ValueError."""
+    """A list of hashes; raises ValueError."""
     if type(texts) is not list:
         raise ValueError("no list of hashes")
-    found = tuple(decode_standard(text) for text in texts)
-    if any(len(each) != 32 for each in found):
-        raise ValueError("a hash that is none")
-    return found
+    return tuple(decode_url(text, 32) for text in texts)
 
 
 def completing(header, size):
@@ -65,29 +65,46 @@ def completing(header, size):
 
 
 def take_lines(raw):
-    """The lines of a file of which each ends with a line feed; raises Wrong."""
+    """The lines of a file; the last one has its line feed as well, or else is spoilt by a byte that no line has."""
     lines = raw.split(b"\n")
-    if lines.pop() != b"":
-        raise Wrong("the file does not end with a line feed")
+    if lines[-1] == b"":
+        lines.pop()
+    else:
+        lines[-1] += b"\xff"
     if not lines:
         raise Wrong("the file is empty")
     return lines
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a line says: its leaf, None when it is none; whether its body was erased; what is wrong with it."""
+
+    leaf: Leaf | None = None
+    erased: bool = False
+    wrong: str | None = None
+
+
 def read_rest(rest):
-    """An entry's leaf from its line without the index; raises ValueError.
+    """An entry from its line without the index.
 
     Whoever checks many copies of one log may remember what this gave: nothing else comes into it.
     """
-    members = read_object("{" + rest.decode("ascii"))
-    if tuple(members) != ("leaf", "body", "salt") or type(members["leaf"]) is not str:
-        raise ValueError("not index, leaf, body and salt in their order")
-    leaf = read_leaf(members["leaf"])
-    check_body(leaf, members["body"], members["salt"])
-    return leaf
+    try:
+        members = read_object("{" + rest.decode("utf-8"))
+        if tuple(members) != ("leaf", "body", "salt") or type(members["leaf"]) is not str:
+            raise ValueError("not index, leaf, body and salt in their order")
+        leaf = read_leaf(members["leaf"])
+    except ValueError as error:
+        return Entry(wrong=f"no entry of an export: {error}")
+    try:
+        check_body(leaf, members["body"], members["salt"])
+    except ValueError as error:
+        return Entry(leaf, wrong=str(error))
+    return Entry(leaf, erased=leaf.commitment is not None and members["body"] is None)
 
 
-def check_body(leaf: Leaf, body, salt):
+def check_body(leaf, body, salt):
     """The body is what the leaf has committed to, or was erased whole; raises ValueError."""
     if (body is None) != (salt is None):
         raise ValueError("body and salt go together")
@@ -95,17 +112,24 @@ def check_body(leaf: Leaf, body, salt):
         return
     if leaf.commitment is None:
         raise ValueError("a body that the leaf does not commit to")
-    if type(body) is not str or commitment(decode_url(salt, 32), body.encode("ascii")) != leaf.commitment:
+    if type(body) is not str or commitment(decode_url(salt, 32), body.encode()) != leaf.commitment:
         raise ValueError("the body is not the one that the leaf commits to")
-    read_object(body, ascii_only=True)
+    if not PRINTABLE.fullmatch(body) or type(read_any(body)) is not dict:
+        raise ValueError("the body is not one line of JSON in printable ASCII")
 
 
-def read_entry(index, line, read=read_rest):
-    """The leaf of the line that must be entry `index`; raises Wrong."""
-    try:
+def read_entries(header, lines, faults, read=read_rest):
+    """The entries of the range as far as there are lines; what is wrong with each by itself goes to the faults."""
+    entries = []
+    for index, line in enumerate(lines, header.first):
+        if index == header.end:
+            faults.at(index, "more entries than the header tells")
+            break
         match = INDEX.match(line)
-        if not match or int(match[1]) != index:
-            raise ValueError("another index is expected here")
-        return read(line[match.end():])
-    except ValueError as error:
-        raise Wrong(f"the entry is not in order: {error}", index) from error
+        entry = read(line[match.end():]) if match else Entry(wrong="no entry of an export: no index")
+        entries.append(entry)
+        if entry.wrong:
+            faults.at(index, entry.wrong)
+        elif int(match[1]) != index:
+            faults.at(index, "the entry is missing or out of order")
+    return entries

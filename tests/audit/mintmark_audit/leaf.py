@@ -26,6 +26,8 @@ EVENTS = KEY_EVENTS | frozenset("""
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
 # How many bytes each member holds that is base64url.
 BYTES = {"e": 16, "p": 32, "kid": 32, "th": 32, "lk": 32, "bc": 32}
+# The length of an entry in a bundle has two bytes.
+LONGEST = 65535
 HEAD = ("v", "t", "ts", "n", "e", "s", "p")
 
 
@@ -54,8 +56,11 @@ def seconds(text):
     """A time of the log in seconds since 1970; raises ValueError."""
     if type(text) is not str or not TIME.fullmatch(text):
         raise ValueError("ts is no UTC time with six digits of a second's fraction")
-    moment = datetime.datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
-    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) / datetime.timedelta(seconds=1)
+    moment = datetime.datetime.fromisoformat(text.removesuffix("Z"))
+    since = (moment - datetime.datetime(1970, 1, 1)) / datetime.timedelta(seconds=1)
+    if since < 0 or moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") != text:
+        raise ValueError("ts is no time since 1970")
+    return since
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,9 @@ class Leaf:
 
 def read_leaf(text):
     """A leaf from its exact text; raises ValueError when any byte could be otherwise."""
-    members = read_object(text, ascii_only=True)
+    members = read_object(text)
+    if len(text.encode()) > LONGEST:
+        raise ValueError("longer than an entry bundle can hold")
     event = members.get("t")
     if members.get("v") != 1 or type(members["v"]) is not int:
         raise ValueError("another version than 1")

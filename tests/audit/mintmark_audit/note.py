@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from .encoding import MAX_U64, decode_standard
-from .wrong import Wrong
+from .faults import Wrong
 
 ED25519 = b"\x01"
 NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")

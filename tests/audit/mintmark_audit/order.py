@@ -1,61 +1,58 @@
-"""What must come before what: the life of a key, and tokens of keys that may sign.
+"""The order of events: a token names a key that was active at that place of the log.
 
-A token names a key that was active; until a minute after the key came to rest such a token may
-still have been under way, and its `iat` tells. After a revocation it is an intent that was never
-signed, which is in order.
+Until a minute after the key came to rest such a token may still have been under way, and its `iat`
+tells. After a revocation it is an intent that was never signed, which is in order; the key itself
+never comes back.
 """
 
-from .wrong import Wrong
-
 UNDER_WAY = 60
-# What a key must have been for an event; None is a key that the log has not named.
-BEFORE = {
-    "key.staged": (None,), "key.imported": (None,), "key.published": ("staged",), "key.activated": ("published",),
-    "key.passive": ("active",), "key.removed": ("staged", "published", "passive"),
-    "key.revoked": ("staged", "published", "active", "passive", "removed"),
-}
-AFTER = {
-    "key.staged": "staged", "key.imported": "staged", "key.published": "published", "key.activated": "active",
-    "key.passive": "passive", "key.removed": "removed", "key.revoked": "revoked",
-}
+WAITING, ACTIVE, RESTING, REVOKED = "waiting", "active", "resting", "revoked"
+# What a key is after an event; those that are not here change nothing.
+ENTERS = {"key.staged": WAITING, "key.imported": WAITING, "key.published": WAITING, "key.activated": ACTIVE,
+          "key.passive": RESTING, "key.removed": RESTING, "key.revoked": REVOKED}
 
 
 class Order:
-    """The keys as the log has told of them so far; `whole` says whether it was read from its beginning."""
+    """The keys as the log has told of them so far; `whole` says whether it is read from its beginning."""
 
-    def __init__(self, whole):
-        self.whole = whole
+    def __init__(self, whole, faults):
+        self.whole, self.faults = whole, faults
         self.states, self.rested = {}, {}
-        # Keys of tokens whose life began before the range, and tokens recorded for revoked keys.
-        self.unknown, self.intents = set(), []
+        self.unknown, self.intents = 0, []
 
     def see(self, index, leaf):
-        """The next record; raises Wrong when it may not stand here."""
+        """The next record."""
         if (index == 0) != (leaf.event == "log.opened"):
-            raise Wrong("log.opened is the first record and no other", index)
-        if leaf.event in BEFORE:
+            self.faults.at(index, "log.opened is the record at index 0 and no other")
+        if leaf.event in ENTERS:
             self.turn(index, leaf)
         elif leaf.event == "token.issued":
             self.issue(index, leaf)
 
     def turn(self, index, leaf):
-        """A key enters a state."""
-        state = self.states.get(leaf.kid)
-        # In a part of the log a key may have begun before it.
-        if (state is not None or self.whole) and state not in BEFORE[leaf.event]:
-            raise Wrong(f"{leaf.event} of a key that is {state or 'not known'}", index)
-        self.states[leaf.kid] = AFTER[leaf.event]
-        if leaf.event == "key.passive":
+        """A key enters a state, if it can from the one that it is in."""
+        state, to = self.states.get(leaf.kid), ENTERS[leaf.event]
+        if state == REVOKED:
+            if leaf.event not in ("key.removed", "key.revoked"):
+                self.faults.at(index, "a revoked key came back")
+            return
+        if to == WAITING and state is not None:
+            return
+        if to == RESTING:
+            # A key that never signed does not come to rest: none of its tokens can be under way.
+            if state not in (ACTIVE, None) or state is None and self.whole:
+                return
             self.rested[leaf.kid] = leaf.at
+        self.states[leaf.kid] = to
 
     def issue(self, index, leaf):
         """A token says which key is to sign it."""
         state = self.states.get(leaf.kid)
         if state is None and not self.whole:
-            self.unknown.add(leaf.kid)
-        elif state == "revoked":
+            self.unknown += 1
+        elif state is None or state == WAITING:
+            self.faults.at(index, "the token's key was not active")
+        elif state == RESTING and leaf.issued > self.rested[leaf.kid] + UNDER_WAY:
+            self.faults.at(index, "the token's key was at rest")
+        elif state == REVOKED:
             self.intents.append(index)
-        elif state in (None, "staged", "published"):
-            raise Wrong("the token names a key that was not active", index)
-        elif state != "active" and leaf.kid in self.rested and leaf.issued > self.rested[leaf.kid] + UNDER_WAY:
-            raise Wrong("the token names a key that had come to rest", index)

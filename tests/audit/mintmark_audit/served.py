@@ -10,10 +10,11 @@ import urllib.request
 
 from . import tree
 from .encoding import encode_url
+from .faults import Faults, Wrong
 from .leaf import read_leaf
 from .note import open_checkpoint
-from .verify import Verdict, check_growth, check_leaves
-from .wrong import Wrong
+from .verify import Log, Verdict, judge
+
 
 WIDTH = 256
 
@@ -34,7 +35,7 @@ def pieces(count):
         yield path_of(first // WIDTH) + partial, first, end
 
 
-class Log:
+class Server:
     """What a server answers under its log's address; straight to it, whatever proxy the environment names."""
 
     def __init__(self, address):
@@ -65,24 +66,25 @@ def take_bundle(raw, first, end):
     return entries
 
 
-def read_leaves(log, size):
-    """Every leaf up to the first that cannot be read, and what is wrong with that one."""
+def read_leaves(server, size, faults):
+    """Every leaf, None where one is none."""
     leaves = []
     for path, first, end in pieces(size):
-        for index, entry in enumerate(take_bundle(log.get(f"tile/entries/{path}"), first, end), first):
+        for index, entry in enumerate(take_bundle(server.get(f"tile/entries/{path}"), first, end), first):
             try:
-                leaves.append(read_leaf(entry.decode("ascii")))
+                leaves.append(read_leaf(entry.decode("utf-8")))
             except ValueError as error:
-                return leaves, Wrong(f"the entry is not in order: {error}", index)
-    return leaves, None
+                leaves.append(None)
+                faults.at(index, f"no leaf: {error}")
+    return leaves
 
 
-def check_tiles(log, hashes):
+def check_tiles(server, hashes):
     """Every tile of every level has the hashes that follow from the level below; raises Wrong."""
     level = 0
     while hashes:
         for path, first, end in pieces(len(hashes)):
-            if log.get(f"tile/{level}/{path}") != b"".join(hashes[first:end]):
+            if server.get(f"tile/{level}/{path}") != b"".join(hashes[first:end]):
                 # The first entry below the tile's first wrong hash is not known to be bad; the tile is.
                 raise Wrong(f"the tile {level}/{path} is not that of the entries")
         whole = len(hashes) // WIDTH * WIDTH
@@ -92,26 +94,18 @@ def check_tiles(log, hashes):
 
 def verify_served(address, vkey, older=None):
     """The verdict over the log that is served under an address, which ends with a slash."""
-    verdict = Verdict(not_checked=["bodies, which are not public"])
+    verdict, faults, server = Verdict(not_checked=["bodies, which are not public"]), Faults(), Server(address)
     try:
-        log = Log(address)
-        checkpoint = open_checkpoint(as_text(log.get("checkpoint")), vkey)
-        kept = open_checkpoint(older, vkey) if older is not None else None
+        checkpoint = open_checkpoint(as_text(server.get("checkpoint")), vkey)
         verdict.size, verdict.root_hash = checkpoint.size, encode_url(checkpoint.root)
-        leaves, wrong = read_leaves(log, checkpoint.size)
+        kept = open_checkpoint(older, vkey) if older is not None else None
+        leaves = read_leaves(server, checkpoint.size, faults)
         verdict.entries = len(leaves)
-        earlier = check_leaves(verdict, 0, leaves)
-        if earlier or wrong:
-            raise earlier or wrong
-        known = tree.Known(0, [leaf.hash for leaf in leaves], {})
-        if known.root(checkpoint.size) != checkpoint.root:
-            raise Wrong("the entries do not give the checkpoint's root")
-        check_tiles(log, known.hashes)
-        if kept:
-            check_growth(verdict, known, kept, checkpoint)
-        verdict.ok = True
-    except Wrong as error:
-        verdict.reason, verdict.first_bad_index = error.reason, error.index
+        judge(verdict, faults, Log(0, checkpoint.size, leaves, {}), checkpoint, kept)
+        if verdict.ok:
+            check_tiles(server, [leaf.hash for leaf in leaves])
+    except Wrong as wrong:
+        verdict.ok, verdict.reason, verdict.first_bad_index = False, wrong.reason, wrong.index
     return verdict
 
 

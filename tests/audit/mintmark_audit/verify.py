@@ -1,13 +1,16 @@
-"""The whole verdict over an export, from the first line to the root."""
+"""The whole verdict over an export, from the first line to the root.
+
+It goes on after a fault, since a later entry may tell that an earlier one was changed.
+"""
 
 from dataclasses import dataclass, field
 
 from . import export, tree
-from .chains import check_chains
+from .chains import Chains
 from .encoding import encode_url
+from .faults import Faults, Wrong
 from .note import open_checkpoint
 from .order import Order
-from .wrong import Wrong
 
 
 @dataclass
@@ -25,7 +28,7 @@ class Verdict:
 
 def verify_export(raw, vkey, older=None, read=export.read_rest):
     """The verdict over an export's bytes, with the log's key and maybe the text of a checkpoint that was kept."""
-    verdict = Verdict()
+    verdict, faults = Verdict(), Faults()
     try:
         lines = export.take_lines(raw)
         header = export.read_header(lines[0])
@@ -33,72 +36,91 @@ def verify_export(raw, vkey, older=None, read=export.read_rest):
         verdict.size, verdict.root_hash = checkpoint.size, encode_url(checkpoint.root)
         if header.origin != checkpoint.origin:
             raise Wrong("the header names another log than the checkpoint")
-        kept = open_checkpoint(older, vkey) if older is not None else None
         subtrees = export.completing(header, checkpoint.size)
-        leaves = check_entries(verdict, header, lines[1:], read)
-        known = tree.Known(header.first, [leaf.hash for leaf in leaves], subtrees)
-        if known.root(checkpoint.size) != checkpoint.root:
-            raise Wrong("the entries do not give the checkpoint's root")
-        if kept:
-            check_growth(verdict, known, kept, checkpoint)
-        verdict.ok = True
+        kept = open_checkpoint(older, vkey) if older is not None else None
     except Wrong as wrong:
-        verdict.reason, verdict.first_bad_index = wrong.reason, wrong.index
+        verdict.reason = wrong.reason
+        return verdict
+    entries = export.read_entries(header, lines[1:], faults, read)
+    verdict.entries = len(entries)
+    if header.first + len(entries) < header.end:
+        faults.at(header.first + len(entries), "the export ends before its last entry")
+    erased = sum(entry.erased for entry in entries)
+    leaves = [entry.leaf for entry in entries]
+    judge(verdict, faults, Log(header.first, header.end, leaves, subtrees), checkpoint, kept)
+    if erased:
+        verdict.not_checked.append(f"erased bodies: {erased}")
     return verdict
 
 
-def check_entries(verdict, header, lines, read):
-    """The leaves of all entries, each in order by itself and behind the others; raises Wrong at the first bad one."""
-    leaves, wrong = read_entries(header, lines, read)
-    verdict.entries = len(leaves)
-    # What stands before an entry that cannot be read may be bad as well, and is then the first.
-    earlier = check_leaves(verdict, header.first, leaves)
-    if earlier or wrong:
-        raise earlier or wrong
-    return leaves
+@dataclass
+class Log:
+    """A range of a log as it was read: its leaves, None where one is no leaf, and the subtrees outside."""
+
+    first: int
+    end: int
+    leaves: list
+    subtrees: dict
 
 
-def read_entries(header, lines, read):
-    """The leaves up to the first entry that cannot be read, and what is wrong with that one."""
-    leaves = []
-    for index, line in enumerate(lines, header.first):
-        if index == header.end:
-            return leaves, Wrong("there are more entries than the header says", index)
-        try:
-            leaves.append(export.read_entry(index, line, read))
-        except Wrong as wrong:
-            return leaves, wrong
-    if header.first + len(leaves) < header.end:
-        return leaves, Wrong("entries are missing at the end", header.first + len(leaves))
-    return leaves, None
-
-
-def check_leaves(verdict, first, leaves):
-    """What is wrong with the chains and with the order of events, the earlier of both; None if nothing."""
-    found = []
-    try:
-        for node, epoch in check_chains(first, leaves):
-            verdict.not_checked.append(f"the beginning of the run {encode_url(epoch)} of {node}")
-    except Wrong as wrong:
-        found.append(wrong)
-    order = Order(whole=first == 0)
-    try:
-        for index, leaf in enumerate(leaves, first):
+def judge(verdict, faults, log, checkpoint, kept):
+    """Everything that the leaves tell together: chains, order of events, root, growth."""
+    chains = Chains(log.first, log.leaves, faults).check()
+    order = Order(log.first == 0, faults)
+    for index, leaf in enumerate(log.leaves, log.first):
+        if leaf is not None:
             order.see(index, leaf)
-    except Wrong as wrong:
-        found.append(wrong)
-    verdict.not_checked += [f"whether the key {kid} was active" for kid in sorted(order.unknown)]
-    return min(found, key=lambda wrong: wrong.index, default=None)
+    # Without each leaf there is no root, and what is missing is named already.
+    if None not in log.leaves and log.first + len(log.leaves) == log.end:
+        known = tree.Known(log.first, [leaf.hash for leaf in log.leaves], log.subtrees)
+        agrees = check_growth(faults, known, checkpoint, kept)
+        check_root(faults, chains, known, checkpoint, kept.size if agrees else 0)
+        if kept and kept.size < checkpoint.size and agrees is None:
+            verdict.not_checked.append(f"consistency with the older checkpoint of size {kept.size}")
+    tell(verdict, chains, order)
+    verdict.first_bad_index, verdict.reason = faults.index, faults.reason()
+    verdict.ok = verdict.reason is None
 
 
-def check_growth(verdict, known, kept, checkpoint):
-    """The log still contains what a kept checkpoint has covered; raises Wrong."""
+def check_growth(faults, known, checkpoint, kept):
+    """Whether the log still contains what the kept checkpoint has covered; None when that does not follow."""
+    if not kept:
+        return None
     if kept.size > checkpoint.size:
-        raise Wrong("the log is shorter than the older checkpoint says: it was rolled back")
+        faults.whole("the log is shorter than the older checkpoint says: it was rolled back")
+        return False
     try:
-        root = known.root(kept.size)
+        agrees = known.root(kept.size) == kept.root
     except tree.Unknown:
-        verdict.not_checked.append(f"whether the log contains the older checkpoint of {kept.size} entries")
+        return None
+    if not agrees:
+        faults.whole("the log does not contain the older checkpoint")
+    return agrees
+
+
+def check_root(faults, chains, known, checkpoint, sound):
+    """The entries give the signed root. All before `sound` is known to be as it was.
+
+    A changed leaf breaks the link of the record behind it. So when the root alone is wrong, it is a
+    leaf that none follows; if there is only one such, it is named.
+    """
+    if known.root(checkpoint.size) == checkpoint.root:
         return
-    if root != kept.root:
-        raise Wrong("the log does not contain the older checkpoint")
+    reason = "the entries do not give the checkpoint's root"
+    last = chains.last_records(sound)
+    if faults.index is None and not known.subtrees and len(last) == 1:
+        faults.at(last[0], reason)
+    faults.whole(reason)
+
+
+def tell(verdict, chains, order):
+    """What the range does not show."""
+    if chains.begun_before:
+        verdict.not_checked.append(f"node chains that begin before the range: {chains.begun_before}")
+    if chains.gaps:
+        verdict.not_checked.append(f"confirmed gaps in node chains: {chains.gaps}")
+    if order.unknown:
+        verdict.not_checked.append(f"tokens whose key was activated before the range: {order.unknown}")
+    if order.intents:
+        verdict.not_checked.append(f"tokens recorded after key.revoked, unsigned intents: {len(order.intents)}, "
+                                   f"the first at index {order.intents[0]}")
