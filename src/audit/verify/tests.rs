@@ -140,7 +140,7 @@ fn check(lines: &[String], older: Option<&str>) -> Verdict {
 }
 
 fn text(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
 fn edit(line: &str, change: impl FnOnce(&mut Entry)) -> String {
