@@ -2,7 +2,8 @@
 //!
 //! Pure: types, their lines, and which hashes go into the first one. The first
 //! line carries the checkpoint and the tree's hashes outside the range, so
-//! whoever holds the file and the log's key needs nobody to check it.
+//! whoever holds the file and the log's key needs nobody to check it. A line has
+//! one spelling: no byte of a file can change and the file still say the same.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -88,10 +89,11 @@ impl Header {
         line(self)
     }
 
-    /// Reads the line, without its line feed. Unknown, repeated and absent members are refused.
+    /// Reads the line, without its line feed. Only the spelling of [`Header::line`] is taken.
     pub fn parse(line: &[u8]) -> Result<Self, BadLine> {
         let header: Self = serde_json::from_slice(line).map_err(|_| BadLine::Header)?;
-        if header.format == FORMAT { Ok(header) } else { Err(BadLine::Header) }
+        let canonical = header.format == FORMAT && header.line().as_bytes() == line;
+        if canonical { Ok(header) } else { Err(BadLine::Header) }
     }
 }
 
@@ -101,9 +103,10 @@ impl Entry {
         line(self)
     }
 
-    /// Reads the line, without its line feed. Unknown, repeated and absent members are refused.
+    /// Reads the line, without its line feed. Only the spelling of [`Entry::line`] is taken.
     pub fn parse(line: &[u8]) -> Result<Self, BadLine> {
-        serde_json::from_slice(line).map_err(|_| BadLine::Entry)
+        let entry: Self = serde_json::from_slice(line).map_err(|_| BadLine::Entry)?;
+        if entry.line().as_bytes() == line { Ok(entry) } else { Err(BadLine::Entry) }
     }
 }
 
@@ -176,6 +179,9 @@ mod tests {
             line.replace("\"first\":3", "\"first\":3,\"first\":3"),
             line.replace("\"right\"", "\"more\":1,\"right\""),
             line.replace("AQE\"", "AQ\""),
+            line.replace(":[", ": ["),
+            line.replace("mint.example/log", "mint.example\\/log"),
+            line.replace("\"right\":[]", "\"right\":[],\"right\":[]"),
         ] {
             assert_eq!(Header::parse(bad.as_bytes()), Err(BadLine::Header), "{bad}");
         }
@@ -185,6 +191,9 @@ mod tests {
             r#"{"index":3,"leaf":null,"body":null,"salt":null}"#,
             r#"{"index":3,"leaf":"","body":null,"salt":"AA"}"#,
             r#"{"index":3,"leaf":"","body":null,"salt":null}x"#,
+            r#"{"index":3,"leaf":"","body":null,"salt":null} "#,
+            r#"{"index":3,"body":null,"leaf":"","salt":null}"#,
+            r#"{"index":3,"leaf":"\u0041","body":null,"salt":null}"#,
             "",
         ] {
             assert_eq!(Entry::parse(bad.as_bytes()), Err(BadLine::Entry), "{bad}");

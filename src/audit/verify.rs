@@ -8,6 +8,7 @@
 //! It never trusts what a file says of itself before the signed root agrees.
 
 mod chains;
+mod form;
 mod order;
 
 use std::io::{self, BufRead, Read as _};
@@ -67,10 +68,12 @@ struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
+    /// The next line without its line feed. What ends without one is given as an empty
+    /// line, which is no line of an export: a file that was cut there is not whole.
     fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         self.line.clear();
         let read = (&mut self.input).take(MAX_LINE).read_until(b'\n', &mut self.line)?;
-        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        let line = self.line.strip_suffix(b"\n").unwrap_or_default();
         Ok((read > 0).then_some(line))
     }
 }
@@ -200,10 +203,17 @@ impl Walk {
 
     fn record(&mut self, index: u64, entry: &Entry, leaf: &Leaf, hash: Digest) {
         self.opened_in_order(index, leaf.event);
+        if !form::has_its_members(leaf) {
+            self.faults.at(index, "the leaf's members are not those of its event");
+        }
         match (leaf.bc, &entry.body, &entry.salt) {
             (None, None, None) => {}
             (Some(_), None, None) => self.erased += 1,
-            (Some(bc), Some(body), Some(salt)) if body_commitment(salt, body.as_bytes()) == bc => {}
+            (Some(bc), Some(body), Some(salt)) if body_commitment(salt, body.as_bytes()) == bc => {
+                if !form::is_body(body) {
+                    self.faults.at(index, "the body is not one line of JSON in printable ASCII");
+                }
+            }
             _ => self.faults.at(index, "the body is not the one that the leaf commits to"),
         }
         self.chains.record(index, leaf, hash, &mut self.faults);

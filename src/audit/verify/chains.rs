@@ -14,6 +14,7 @@ use crate::digest::Digest;
 const CHANGED: &str = "the leaf is not the one that the node's next record follows";
 
 struct Chain {
+    /// Node, number and place of the last record, and the chain value after it.
     node: String,
     next: u64,
     value: Digest,
@@ -21,6 +22,14 @@ struct Chain {
     /// The record before the last one, when the last one does not follow it: one of the
     /// two was changed, and the record that follows the last one tells which.
     suspect: Option<u64>,
+}
+
+/// A record with the chain value that the next one must name.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    index: u64,
+    leaf: &'a Leaf,
+    value: Digest,
 }
 
 pub(super) struct Chains {
@@ -42,11 +51,11 @@ impl Chains {
         let value = chain_next(leaf.chain, leaf_hash);
         let next = leaf.sequence.saturating_add(1);
         if let Some(mut chain) = self.epochs.remove(&leaf.epoch) {
-            if chain.node != leaf.node {
-                faults.at(index, "two nodes share an epoch");
-            }
-            self.follow(&mut chain, index, leaf, faults);
+            self.follow(&mut chain, Seen { index, leaf, value }, faults);
             (chain.next, chain.value, chain.last_index) = (next, value, index);
+            if chain.node != leaf.node {
+                chain.node.clone_from(&leaf.node);
+            }
             self.epochs.insert(leaf.epoch, chain);
         } else {
             self.begin(index, leaf, faults);
@@ -68,23 +77,28 @@ impl Chains {
         }
     }
 
-    fn follow(&mut self, chain: &mut Chain, index: u64, leaf: &Leaf, faults: &mut Faults) {
-        let suspect = chain.suspect.take();
-        if leaf.sequence == chain.next && leaf.chain != chain.value {
-            match suspect {
-                // The last record fits neither its predecessor nor its successor.
-                Some(_) => faults.at(chain.last_index, CHANGED),
-                None => chain.suspect = Some(chain.last_index),
-            }
+    fn follow(&mut self, chain: &mut Chain, seen: Seen<'_>, faults: &mut Faults) {
+        let Seen { index, leaf, value } = seen;
+        let names_the_last = leaf.chain == chain.value;
+        let follows = names_the_last && leaf.sequence == chain.next && leaf.node == chain.node;
+        if let Some(suspect) = chain.suspect.take() {
+            // Only what is as it was has a successor.
+            faults.at(if follows { suspect } else { chain.last_index }, CHANGED);
+        }
+        if follows {
             return;
         }
-        if let Some(suspect) = suspect {
-            faults.at(suspect, CHANGED);
-        }
-        if leaf.sequence < chain.next {
-            faults.at(index, "the node's sequence number was there before");
-        } else if leaf.sequence > chain.next {
+        let again = leaf.sequence.saturating_add(1) == chain.next;
+        if leaf.sequence > chain.next {
             self.gap(index, faults);
+        } else if names_the_last {
+            // The last one is as it was, so what differs is this one's own.
+            faults.at(index, "the record's place in its run is not its own");
+        } else if leaf.sequence < chain.next && !again || value == chain.value {
+            faults.at(index, "the node's sequence number was there before");
+        } else {
+            // Changed, or brought in before the one that bore its number: this one or the last.
+            chain.suspect = Some(chain.last_index);
         }
     }
 

@@ -52,7 +52,11 @@ impl Order {
         let resting = State::Resting { last_iat: leaf.ts.seconds().saturating_add(IN_FLIGHT) };
         let after = match (leaf.event, before) {
             (
-                EventType::KeyActivated | EventType::KeyPassive | EventType::KeyPublished,
+                EventType::KeyStaged
+                | EventType::KeyImported
+                | EventType::KeyPublished
+                | EventType::KeyActivated
+                | EventType::KeyPassive,
                 Some(State::Revoked),
             ) => {
                 faults.at(index, "a revoked key came back");
@@ -60,8 +64,9 @@ impl Order {
             }
             (EventType::KeyStaged | EventType::KeyPublished | EventType::KeyImported, None) => State::Waiting,
             (EventType::KeyActivated, _) => State::Active,
-            (EventType::KeyPassive, _)
-            | (EventType::KeyRemoved, None | Some(State::Waiting | State::Active)) => resting,
+            (EventType::KeyPassive | EventType::KeyRemoved, Some(State::Active)) => resting,
+            // Whether it was active is not in the range. In a whole log a key that never was comes to no rest.
+            (EventType::KeyPassive | EventType::KeyRemoved, None) if !self.whole_log => resting,
             (EventType::KeyRevoked, _) => State::Revoked,
             _ => return,
         };
@@ -69,11 +74,14 @@ impl Order {
     }
 
     fn issued(&mut self, index: u64, leaf: &Leaf, faults: &mut Faults) {
-        let Leaf { kid: Some(kid), th: Some(_), lk: Some(_), iat: Some(iat), exp: Some(_), .. } = *leaf
+        let Leaf { kid: Some(kid), th: Some(_), lk: Some(_), iat: Some(iat), exp: Some(exp), .. } = *leaf
         else {
-            faults.at(index, "token.issued lacks one of kid, th, lk, iat, exp");
+            // What it lacks is told where its members are looked at.
             return;
         };
+        if exp <= iat {
+            faults.at(index, "the token ends before it begins");
+        }
         match self.keys.get(&kid) {
             Some(State::Active) => {}
             Some(State::Resting { last_iat }) if iat <= *last_iat => {}

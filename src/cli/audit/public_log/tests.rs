@@ -166,11 +166,11 @@ async fn an_export_is_checked_without_a_server() {
     }
     let folder = tempfile::tempdir().unwrap();
     let vkey = file(folder.path(), "vkey", &vkey().to_string());
-    let whole = file(folder.path(), "whole", &lines.join("\n"));
+    let whole = file(folder.path(), "whole", &format!("{}\n", lines.join("\n")));
     let ran = type_in(&["audit", "verify", &whole, "--vkey", &vkey], "", false).await;
     assert_eq!((ran.code, &ran.json()["entries"]), (0, &json!(3)), "{ran:?}");
     lines.pop();
-    let cut = file(folder.path(), "cut", &lines.join("\n"));
+    let cut = file(folder.path(), "cut", &format!("{}\n", lines.join("\n")));
     let ran = type_in(&["audit", "verify", &cut, "--vkey", &vkey], "", false).await;
     assert_eq!((ran.code, &ran.json()["first_bad_index"]), (1, &json!(2)), "{ran:?}");
     let ran = type_in(&["audit", "verify", "/nowhere/export", "--vkey", &vkey], "", false).await;
