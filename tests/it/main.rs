@@ -26,6 +26,7 @@ mod scopes_and_limits;
 mod admin_api;
 mod clock;
 mod documents;
+mod foreign_logs;
 mod imported;
 mod keys;
 mod keys_by_hand;
