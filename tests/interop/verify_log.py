@@ -7,28 +7,17 @@ byte differs must fail: a verifier that accepts everything would otherwise look 
 """
 
 import argparse
-import functools
-import http.server
-import shutil
 import tempfile
-import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import aics_tlog
-from aics_tlog.tiles import entry_bundle_path, tile_path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from checks import Checks
+from copies import copy_log, fetch, flipped, linked, resources, serve
 
 REFUSALS = (aics_tlog.TileVerificationError, aics_tlog.TileMissingError, aics_tlog.TileUnavailableError)
-
-
-def fetch(url):
-    """One resource as it is served."""
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
-        return answer.read()
 
 
 def reader(url):
@@ -52,53 +41,6 @@ def walk(url, head):
     return aics_tlog.audit_tiles(reader(url), head.size, head.root)
 
 
-def resources(size):
-    """The path of every tile and entry bundle of a tree of `size` leaves."""
-    span = 1
-    level = 0
-    while size // span:
-        count = size // span
-        for index in range((count + 255) // 256):
-            width = min(256, count - 256 * index)
-            yield tile_path(level, index, None if width == 256 else width)
-        span *= 256
-        level += 1
-    for index in range((size + 255) // 256):
-        width = min(256, size - 256 * index)
-        yield entry_bundle_path(index, None if width == 256 else width)
-
-
-def copy_log(url, head, raw, folder):
-    """A static copy of the log, laid out as it is served."""
-    (folder / "checkpoint").write_bytes(raw)
-    for path in resources(head.size):
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(fetch(url + path))
-
-
-def serve(folder):
-    """Serves a folder on a free loopback port; gives its address."""
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{httpd.server_address[1]}/"
-
-
-def flipped(folder, path, position):
-    """A further copy of the log with one byte of one resource changed."""
-    copy = Path(tempfile.mkdtemp(dir=folder.parent)) / "log"
-    shutil.copytree(folder, copy)
-    data = bytearray((copy / path).read_bytes())
-    data[position] ^= 1
-    (copy / path).write_bytes(data)
-    return serve(copy)
-
-
 def check_copies(checks, folder, head):
     """The copy verifies; the copy with one byte changed does not."""
     checks.passes("the full walk accepts a copy of the log", lambda: walk(serve(folder), head))
@@ -106,11 +48,10 @@ def check_copies(checks, folder, head):
     tile = next(p for p in resources(head.size) if p.startswith("tile/0/"))
     # Byte 2 is the first of the first leaf, after its two bytes of length.
     checks.refuses("the full walk refuses one flipped byte of an entry",
-                   lambda: walk(flipped(folder, bundle, 2), head), REFUSALS)
+                   lambda: walk(serve(flipped(folder, bundle, 2)), head), REFUSALS)
     checks.refuses("the full walk refuses one flipped byte of a tile",
-                   lambda: walk(flipped(folder, tile, 5), head), REFUSALS)
-    missing = Path(tempfile.mkdtemp(dir=folder.parent)) / "log"
-    shutil.copytree(folder, missing)
+                   lambda: walk(serve(flipped(folder, tile, 5)), head), REFUSALS)
+    missing = linked(folder)
     (missing / bundle).unlink()
     checks.refuses("the full walk refuses a log without one of its bundles",
                    lambda: walk(serve(missing), head), REFUSALS)

@@ -28,6 +28,7 @@ mod admin_api;
 mod auditing;
 mod clock;
 mod documents;
+mod foreign_logs;
 mod imported;
 mod keys;
 mod keys_by_hand;

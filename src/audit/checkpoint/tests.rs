@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use signed_note::{Note as ForeignNote, StandardVerifier, VerifierList};
 
 use super::*;
 
@@ -56,17 +55,6 @@ fn a_checkpoint_is_three_lines_and_a_signature() {
     assert_eq!(sample().text(), text);
     assert!(note.starts_with(&format!("{text}\n\u{2014} mintmark.example/log EEwA4")), "{note}");
     assert_eq!(Note::parse(&note).unwrap().verify(&vkey(NAME, 7)), Ok(&sample()));
-}
-
-#[test]
-fn foreign_code_believes_it() {
-    let note = signed(&sample(), 7);
-    let foreign = ForeignNote::from_bytes(note.as_bytes()).unwrap();
-    let known = VerifierList::new(vec![Box::new(StandardVerifier::new(VKEY).unwrap())]);
-    assert_eq!(foreign.verify(&known).unwrap().0.len(), 1);
-    let checkpoint = tlog_tiles::Checkpoint::from_bytes(foreign.text()).unwrap();
-    assert_eq!((checkpoint.origin(), checkpoint.size()), (NAME, 20_852_163));
-    assert_eq!(checkpoint.hash().0, [9; 32]);
 }
 
 #[test]

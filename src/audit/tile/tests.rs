@@ -190,18 +190,6 @@ proptest! {
     }
 
     #[test]
-    fn the_stored_tiles_are_those_of_foreign_code(batches in proptest::collection::vec(1_u64..900, 1..6)) {
-        let (edge, mut stored) = grown(&batches);
-        let size = edge.size();
-        stored.insert((0, size / 256), edge.partial(0));
-        for theirs in tlog_tiles::Tile::new_tiles(8, 0, size) {
-            let ours = &stored[&(theirs.level(), theirs.level_index())];
-            prop_assert_eq!(ours.len(), theirs.width() as usize * 32);
-            prop_assert_eq!(u32::from(width_at(theirs.level(), theirs.level_index(), size)), theirs.width());
-        }
-    }
-
-    #[test]
     fn proofs_come_out_of_tiles(size in 1_u64..70_000, a: u64) {
         let (edge, mut stored) = grown(&[size]);
         stored.insert((0, size / 256), edge.partial(0));

@@ -1,5 +1,4 @@
 use proptest::prelude::*;
-use tlog_tiles::tlog;
 
 use super::*;
 
@@ -22,26 +21,6 @@ impl Subtrees for Leaves {
         let width = 1_usize << subtree.level;
         let start = usize::try_from(subtree.index).unwrap() * width;
         self.0.get(start..start + width).map(mth)
-    }
-}
-
-/// The foreign crate's view of the same leaves.
-struct Stored(Vec<tlog::Hash>);
-
-impl Stored {
-    fn of(leaves: &[Vec<u8>]) -> Self {
-        let mut stored = Self(Vec::new());
-        for (n, leaf) in leaves.iter().enumerate() {
-            let more = tlog::stored_hashes(n as u64, leaf, &stored).unwrap();
-            stored.0.extend(more);
-        }
-        stored
-    }
-}
-
-impl tlog::HashReader for Stored {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
-        Ok(indexes.iter().map(|&at| self.0[usize::try_from(at).unwrap()]).collect())
     }
 }
 
@@ -138,23 +117,6 @@ proptest! {
     fn the_frontier_is_the_definition(size in 0_u64..300) {
         let leaves = numbered(size);
         prop_assert_eq!(frontier(&leaves).head(), head(&leaves));
-    }
-
-    #[test]
-    fn foreign_code_accepts_our_proofs_and_makes_the_same(size in 2_u64..300, a: u64, b: u64) {
-        let leaves = Leaves(numbered(size));
-        let (stored, tree) = (Stored::of(&leaves.0), head(&leaves.0));
-        let (index, old) = (a % size, 1 + b % size);
-
-        let ours = hashes(&inclusion_path(index, size).unwrap(), &leaves).unwrap();
-        let theirs = tlog::prove_record(size, index, &stored).unwrap();
-        prop_assert_eq!(&ours, &theirs.iter().map(|hash| Digest(hash.0)).collect::<Vec<_>>());
-
-        let ours = hashes(&consistency_path(old, size).unwrap(), &leaves).unwrap();
-        let theirs = tlog::prove_tree(size, old, &stored).unwrap();
-        prop_assert_eq!(&ours, &theirs.iter().map(|hash| Digest(hash.0)).collect::<Vec<_>>());
-        let before = head(&leaves.0[..usize::try_from(old).unwrap()]);
-        prop_assert!(verify_consistency(before, tree, &ours));
     }
 
     #[test]

@@ -131,8 +131,7 @@ impl Walk<'_> {
         let Fetched::There(bytes) = fetch(self.address, &path).await? else {
             return Ok(fault("is not served"));
         };
-        let leaves = decode_bundle(&bytes).filter(|leaves| leaves.len() == usize::from(width));
-        let Some(leaves) = leaves else {
+        let Some(leaves) = decode_bundle(&bytes).filter(|leaves| leaves.len() <= usize::from(width)) else {
             return Ok(fault("is not a bundle of that many entries"));
         };
         let mut text = String::new();
@@ -144,6 +143,11 @@ impl Walk<'_> {
         }
         let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
         self.hand_over(text).await;
+        if leaves.len() < usize::from(width) {
+            // Those that are there were handed over: they may tell that it is an earlier one that is gone.
+            let first_bad_index = first + leaves.len() as u64;
+            return Ok(Some(Fault { first_bad_index, reason: format!("{path} has too few entries") }));
+        }
         for tile in self.edge.append(&hashes) {
             // Partial tiles go on changing; the last ones are compared at the end.
             if tile.bytes.len() == usize::from(WIDTH) * 32

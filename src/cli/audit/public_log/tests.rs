@@ -7,7 +7,7 @@ use crate::audit::checkpoint::{Checkpoint, Origin, Vkey};
 use crate::audit::event::EventType;
 use crate::audit::export::{Entry, Header};
 use crate::audit::leaf::{CHAIN_START, Epoch, Place, Record, chain_next, encode};
-use crate::audit::tile::{BundlePath, Edge, Tile, TilePath, encode_bundle, width_at};
+use crate::audit::tile::{BundlePath, Edge, Tile, TilePath, decode_bundle, encode_bundle, width_at};
 use crate::audit::tree::{Range, leaf_hash};
 use crate::cli::tests::fake::{Asked, Fake};
 use crate::cli::tests::{Ran, file, type_in};
@@ -129,6 +129,18 @@ async fn a_flipped_byte_is_found_wherever_it_is() {
 async fn a_cut_log_and_a_missing_tile_are_found() {
     let ran = blamed("/log/tile/entries/001", Vec::clear).await;
     assert_eq!(ran.json()["first_bad_index"], 256);
+    let without = |from: usize, to: usize| {
+        move |bundle: &mut Vec<u8>| {
+            let mut leaves = decode_bundle(bundle).unwrap();
+            leaves.drain(from..to);
+            *bundle = encode_bundle(leaves).unwrap();
+        }
+    };
+    let ran = blamed("/log/tile/entries/001", without(200, 256)).await;
+    assert_eq!(ran.json()["first_bad_index"], 456);
+    assert_eq!(ran.json()["reason"], "/log/tile/entries/001 has too few entries");
+    let ran = blamed("/log/tile/entries/001", without(100, 101)).await;
+    assert_eq!(ran.json()["first_bad_index"], 356);
     let mut files = files(&leaves(700));
     files.remove("/log/tile/0/001").unwrap();
     let ran = check(files, None).await;
