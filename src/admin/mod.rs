@@ -7,6 +7,7 @@
 mod clients;
 mod keys;
 mod log;
+mod report;
 mod rules;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use clients::{Created, NewClient, NewSecret};
 pub use keys::Revoke;
+pub use report::{Progress, Reporting};
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;

@@ -1,8 +1,8 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
 //! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and
-//! `publisher` begin a run and sign checkpoints, `served`, `search` and
-//! `unexpired` read it. All other rooms
+//! `publisher` begin a run and sign checkpoints, `served`, `search`, `period`
+//! and `unexpired` read it. All other rooms
 //! below are pure: canonical bytes, hashes, tiles, signed
 //! checkpoints, receipts, exports and their verification. They ask for no
 //! time, no randomness and no store, so an auditor's program and the server
@@ -30,6 +30,8 @@ pub mod export;
 
 pub mod verify;
 
+pub mod report;
+
 pub mod recorder;
 
 pub mod denials;
@@ -43,6 +45,8 @@ pub mod publisher;
 pub mod served;
 
 pub mod search;
+
+pub mod period;
 
 pub mod unexpired;
 

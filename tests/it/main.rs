@@ -34,6 +34,7 @@ mod lost_keys;
 mod process;
 mod readiness;
 mod recording;
+mod report;
 mod retention;
 mod rotators;
 mod signing;

@@ -2,6 +2,7 @@
 
 mod export;
 mod public_log;
+mod report;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -38,6 +39,8 @@ pub(super) enum Audit {
     Verify(#[command(flatten)] Verify),
     /// Write entries in a form that proves itself complete
     Export(#[command(flatten)] export::Export),
+    /// Tell on one page what happened in a span of time; exit code 1 if the log is not sound
+    Report(#[command(flatten)] report::Report),
 }
 
 /// Which entries; all conditions must hold.
@@ -108,6 +111,7 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
         }
         Audit::Verify(asked) => return check(&asked, session).await,
         Audit::Export(asked) => export::run(&asked, session).await?,
+        Audit::Report(asked) => return report::run(&asked, session).await,
     }
     Ok(Exit::Done)
 }
