@@ -9,6 +9,7 @@ mod erase;
 mod find;
 mod keys;
 mod log;
+mod report;
 mod rules;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use clients::{Created, NewClient, NewSecret};
 pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
+pub use report::{Progress, Reporting};
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;

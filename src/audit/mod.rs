@@ -2,10 +2,10 @@
 //!
 //! `recorder` writes it, `denials` notes refusals, `alive` breaks silence, `log_key`, `open` and
 //! `publisher` begin a run and sign checkpoints, `served`, `search`, `walk`,
-//! `unexpired` and `standing` read it, `catalogue` mends what it is searched by, `retention`
+//! `period`, `unexpired` and `standing` read it, `catalogue` mends what it is searched by, `retention`
 //! lets bodies go. All other
 //! rooms below are pure: canonical bytes, hashes, tiles, signed checkpoints,
-//! receipts, exports and their verification, the directory. They ask for no
+//! receipts, exports and their verification, the directory, the report. They ask for no
 //! time, no randomness and no store, so an auditor's program and the server
 //! run the same code. Nothing here parses leniently: what two readers could
 //! understand differently is refused, and no input makes a parser panic.
@@ -35,6 +35,8 @@ pub mod export;
 
 pub mod verify;
 
+pub mod report;
+
 pub mod recorder;
 
 pub mod denials;
@@ -54,6 +56,8 @@ pub mod walk;
 pub mod catalogue;
 
 pub mod search;
+
+pub mod period;
 
 pub mod unexpired;
 

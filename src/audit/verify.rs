@@ -52,14 +52,21 @@ pub struct Verdict {
 pub fn verify(export: impl BufRead, vkey: &Vkey, older: Option<&str>) -> io::Result<Verdict> {
     let mut lines = Lines { input: export, line: Vec::new() };
     let header = lines.next_line()?.unwrap_or_default();
-    let mut walk = match Walk::begin(header, vkey, older) {
-        Ok(walk) => walk,
+    let begun = match Header::parse(header) {
+        Ok(header) => Verification::begin(header, vkey, older),
+        Err(bad) => Err(refused(None, bad.to_string())),
+    };
+    let mut verification = match begun {
+        Ok(verification) => verification,
         Err(verdict) => return Ok(verdict),
     };
     while let Some(line) = lines.next_line()? {
-        walk.entry(line);
+        match Entry::parse(line) {
+            Ok(entry) => verification.add(&entry),
+            Err(_) => verification.unreadable(),
+        }
     }
-    Ok(walk.finish())
+    Ok(verification.finish())
 }
 
 struct Lines<R> {
@@ -107,7 +114,9 @@ enum Older {
     Differs(u64),
 }
 
-struct Walk {
+/// A verification under way: the entries of the header's range go in one by one.
+/// For whoever has the entries at hand and no file of them; [`verify`] is this, line by line.
+pub struct Verification {
     header: Header,
     head: TreeHead,
     frontier: Frontier,
@@ -123,9 +132,10 @@ struct Walk {
     opened_after_what: bool,
 }
 
-impl Walk {
-    fn begin(line: &[u8], vkey: &Vkey, older: Option<&str>) -> Result<Self, Verdict> {
-        let header = Header::parse(line).map_err(|bad| refused(None, bad.to_string()))?;
+impl Verification {
+    /// Begins with the header of an export, as [`verify`] does. The error is the verdict on
+    /// a header that no entry can be checked against.
+    pub fn begin(header: Header, vkey: &Vkey, older: Option<&str>) -> Result<Self, Verdict> {
         let note = Note::parse(&header.checkpoint).map_err(|bad| refused(None, bad.to_string()))?;
         let head = note.unverified().head();
         let mut faults = Faults::default();
@@ -177,18 +187,28 @@ impl Walk {
         }
     }
 
-    fn entry(&mut self, line: &[u8]) {
+    /// The next place in the range, unless there is none left.
+    fn next_index(&mut self) -> Option<u64> {
         let index = self.header.first + self.entries;
         if index >= self.header.end {
             self.faults.at(self.header.end, "more entries than the header tells");
-            return;
+            return None;
         }
         self.entries += 1;
-        let Ok(entry) = Entry::parse(line) else {
+        Some(index)
+    }
+
+    /// Something stands where the next entry should.
+    fn unreadable(&mut self) {
+        if let Some(index) = self.next_index() {
             self.faults.at(index, "not an entry of an export");
             self.frontier.push(EMPTY_ROOT);
-            return;
-        };
+        }
+    }
+
+    /// Checks the next entry.
+    pub fn add(&mut self, entry: &Entry) {
+        let Some(index) = self.next_index() else { return };
         if entry.index != index {
             self.faults.at(index, "the entry is missing or out of order");
         }
@@ -196,7 +216,7 @@ impl Walk {
         self.frontier.push(hash);
         self.compare_with_older();
         match Leaf::parse(entry.leaf.as_bytes()) {
-            Ok(leaf) => self.record(index, &entry, &leaf, hash),
+            Ok(leaf) => self.record(index, entry, &leaf, hash),
             Err(_) => self.faults.at(index, "the leaf is not in its canonical form"),
         }
     }
@@ -246,7 +266,8 @@ impl Walk {
         }
     }
 
-    fn finish(mut self) -> Verdict {
+    /// The verdict on what was added; a range that is not whole is a fault.
+    pub fn finish(mut self) -> Verdict {
         let missing = self.header.first + self.entries < self.header.end;
         if missing {
             self.faults.at(self.header.first + self.entries, "the export ends before its last entry");

@@ -38,6 +38,7 @@ mod process;
 mod readiness;
 mod recorder;
 mod recording;
+mod report;
 mod retention;
 mod rollback;
 mod rotators;

@@ -33,6 +33,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::denials",
             "audit::log_key",
             "audit::open",
+            "audit::period",
             "audit::publisher",
             "audit::recorder",
             "audit::retention",

@@ -3,6 +3,7 @@
 mod export;
 mod public_log;
 mod reopen;
+mod report;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -24,6 +25,8 @@ use crate::time::Timestamp;
 
 const NOTHING_GIVEN: &str = "nothing to verify: give the file of an export, or --url";
 const ENTRIES: &str = "/admin/v1/audit/entries";
+/// Bytes of one read of a file, which may be a gigabyte.
+const READ_AT_ONCE: usize = 256 * 1024;
 
 /// What can be done with the log.
 #[derive(Debug, Subcommand)]
@@ -41,6 +44,8 @@ pub(super) enum Audit {
     Export(#[command(flatten)] export::Export),
     /// Close the log after a rollback that cannot be undone, and go on under another name
     Reopen(#[command(flatten)] reopen::Reopening),
+    /// Tell on one page what happened in a span of time; exit code 1 if the log is not sound
+    Report(#[command(flatten)] report::Report),
 }
 
 /// Which entries; all conditions must hold.
@@ -112,6 +117,7 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
         Audit::Verify(asked) => return check(&asked, session).await,
         Audit::Export(asked) => export::run(&asked, session).await?,
         Audit::Reopen(asked) => reopen::run(&asked, session).await?,
+        Audit::Report(asked) => return report::run(&asked, session).await,
     }
     Ok(Exit::Done)
 }
@@ -188,7 +194,7 @@ fn check_file(path: &Path, vkey: &Vkey, older: Option<&str>) -> Result<Verdict, 
     let unreadable =
         |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
-    verify(BufReader::new(file), vkey, older).map_err(unreadable)
+    verify(BufReader::with_capacity(READ_AT_ONCE, file), vkey, older).map_err(unreadable)
 }
 
 #[cfg(test)]

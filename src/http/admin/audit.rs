@@ -52,6 +52,7 @@ pub(super) fn router() -> Router<Arc<AdminSide>> {
         .route("/admin/v1/audit/entries", get(search))
         .route("/admin/v1/audit/entries/{index}", get(show))
         .route("/admin/v1/audit/export", get(export))
+        .route("/admin/v1/audit/report", get(super::report::report))
 }
 
 async fn search(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {

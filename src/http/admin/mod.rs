@@ -4,6 +4,7 @@ mod audit;
 mod clients;
 mod keys;
 mod listing;
+mod report;
 mod rules;
 
 use std::sync::Arc;
