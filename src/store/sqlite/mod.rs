@@ -153,6 +153,8 @@ impl Store for SqliteStore {
     }
 
     async fn flush(&self) -> Result<(), StoreFault> {
+        // What this store does beside the writer must not be in its way.
+        let _tender = self.tender.lock().await;
         let mut writer = self.writer.lock().await;
         self.refuse_after_failed_flush()?;
         tend::flush(&mut writer).await.map_err(|fault| self.told(fault))
