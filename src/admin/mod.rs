@@ -194,11 +194,14 @@ impl Admin {
         record: Record,
         changes: Vec<Change>,
     ) -> Result<(), Refusal> {
+        // Before it begins: whatever breaks this off, the policy is read back.
+        let was_behind = self.behind.swap(true, Ordering::AcqRel);
         let outcome = self.parts.recorder.act(vec![record], changes).await;
+        // The record and the change are one transaction: what is still to apply is the policy in force.
         if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {
+            self.behind.store(was_behind, Ordering::Release);
             return Err(Refusal::Stale);
         }
-        self.behind.store(true, Ordering::Release);
         if outcome.is_ok() && self.refresh().await.is_ok() {
             self.behind.store(false, Ordering::Release);
         }

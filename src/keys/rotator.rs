@@ -369,18 +369,18 @@ impl Rotator {
             fresh: halves,
             resealed: Vec::new(),
         };
+        // Whatever breaks this off: until it is known that it was written, the store has the truth.
+        pace.reload = true;
+        pace.unwiped |= plan.destroys_private_halves();
         match self.parts.recorder.act(records, vec![swap]).await {
             Ok(_) => {
-                pace.unwiped |= plan.destroys_private_halves();
+                pace.reload = false;
                 self.lock_opened().extend(handles);
                 self.put_in_force(ring);
                 Ok(())
             }
-            Err(fault) => {
-                // Refused, or unknown whether it was written: either way the store has the truth.
-                pace.reload = true;
-                Err(fault.into())
-            }
+            // Refused, or unknown whether it was written.
+            Err(fault) => Err(fault.into()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Record, then sign, then release: what is in the log before anybody gets anything, and what a failing store does to it.
 
+mod panics;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
 //! The one writer: gives each record its place, commits the batch, tells the callers.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::RecordFault;
@@ -85,14 +87,17 @@ pub(super) async fn run(
 ) {
     let mut writer = Writer { committed: opening, in_doubt: None, foreign: false, parts, told };
     while let Some(jobs) = queue.next_batch().await {
-        writer.write(jobs).await;
+        // Who waited is told that it is over. Whether it was written, the next batch finds out first.
+        if AssertUnwindSafe(writer.write(jobs)).catch_unwind().await.is_err() {
+            tracing::error!("the writing of a batch panicked; its message is on standard error");
+        }
     }
 }
 
 struct Writer {
     /// The state that is certainly committed, unless `in_doubt` says otherwise.
     committed: Opening,
-    /// After a failed commit: the state if it was written all the same.
+    /// While a commit is under way, and after one that failed or panicked: the state if it was written all the same.
     in_doubt: Option<Opening>,
     /// The store holds neither of the two: another hand wrote it. Nothing is recorded any more.
     foreign: bool,
@@ -124,16 +129,21 @@ impl Writer {
         let mut grown = self.committed.clone();
         let place = (self.parts.node.as_str(), self.parts.clock.now());
         let batch = grown.grow(entries, changes, place, &*self.parts.entropy)?;
+        self.in_doubt = Some(grown);
         match self.parts.store.append(&batch).await {
             Ok(()) => {
-                self.adopt(grown);
+                if let Some(grown) = self.in_doubt.take() {
+                    self.adopt(grown);
+                }
                 Ok(batch.first)
             }
             // Without changes only the log itself can be in conflict: then another hand wrote it.
-            Err(StoreFault::Conflict) if !batch.changes.is_empty() => Err(StoreFault::Conflict.into()),
+            Err(StoreFault::Conflict) if !batch.changes.is_empty() => {
+                self.in_doubt = None;
+                Err(StoreFault::Conflict.into())
+            }
             Err(fault) => {
                 tracing::error!(fault = %fault, entries = batch.entries.len(), "the log was not written");
-                self.in_doubt = Some(grown);
                 Err(fault.into())
             }
         }

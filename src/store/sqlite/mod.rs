@@ -117,6 +117,8 @@ impl Store for SqliteStore {
     async fn head(&self) -> Result<Option<TreeHead>, StoreFault> {
         self.refuse_after_failed_flush()?;
         let mut writer = self.writer.lock().await;
+        // A panic may have left a transaction open, and what is not committed is not there.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *writer).await;
         read::head(&mut writer).await.map_err(|fault| self.told(fault.into()))
     }
 
