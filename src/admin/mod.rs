@@ -25,6 +25,7 @@ use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
+use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -198,6 +199,7 @@ impl Admin {
         let was_behind = self.behind.swap(true, Ordering::AcqRel);
         let outcome = self.parts.recorder.act(vec![record], changes).await;
         // The record and the change are one transaction: what is still to apply is the policy in force.
+        failpoint!("admin.after_audit_before_apply");
         if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {
             self.behind.store(was_behind, Ordering::Release);
             return Err(Refusal::Stale);

@@ -13,6 +13,7 @@ use crate::audit::leaf::{self, CHAIN_START, Epoch, Place};
 use crate::audit::tile::Edge;
 use crate::audit::tree::{TreeHead, leaf_hash};
 use crate::digest::Digest;
+use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, Store, StoreFault};
 use crate::time::Timestamp;
 
@@ -129,9 +130,11 @@ impl Writer {
         let mut grown = self.committed.clone();
         let place = (self.parts.node.as_str(), self.parts.clock.now());
         let batch = grown.grow(entries, changes, place, &*self.parts.entropy)?;
+        failpoint!("audit.before_write", StoreFault::Unavailable("a failpoint".to_owned()).into());
         self.in_doubt = Some(grown);
         match self.parts.store.append(&batch).await {
             Ok(()) => {
+                failpoint!("audit.after_sync");
                 if let Some(grown) = self.in_doubt.take() {
                     self.adopt(grown);
                 }

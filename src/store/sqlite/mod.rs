@@ -29,6 +29,7 @@ use tokio::sync::Mutex;
 
 use super::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::tree::TreeHead;
+use crate::failpoint::failpoint;
 use crate::policy::Policy;
 
 pub use schema::OpenFault;
@@ -105,6 +106,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn append(&self, batch: &Batch) -> Result<(), StoreFault> {
         let mut writer = self.writer.lock().await;
+        failpoint!("db.acquire", StoreFault::Unavailable("a failpoint".to_owned()));
         self.refuse_after_failed_flush()?;
         let written = append::append(&mut writer, batch, &self.part).await;
         if written.is_err() {
