@@ -50,6 +50,8 @@ pub mod config;
 
 pub mod ambient;
 
+mod failpoint;
+
 pub mod time;
 
 pub mod digest;

@@ -32,6 +32,7 @@ use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
+use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -205,11 +206,15 @@ impl Admin {
         record: Record,
         changes: Vec<Change>,
     ) -> Result<(), Refusal> {
+        // Before it begins: whatever breaks this off, the policy is read back.
+        let was_behind = self.behind.swap(true, Ordering::AcqRel);
         let outcome = self.parts.recorder.act(vec![record], changes).await;
+        // The record and the change are one transaction: what is still to apply is the policy in force.
+        failpoint!("admin.after_audit_before_apply");
         if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {
+            self.behind.store(was_behind, Ordering::Release);
             return Err(Refusal::Stale);
         }
-        self.behind.store(true, Ordering::Release);
         if outcome.is_ok() && self.refresh().await.is_ok() {
             self.behind.store(false, Ordering::Release);
         }

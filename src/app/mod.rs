@@ -119,7 +119,8 @@ impl App {
     /// Drops the bodies whose retention is over, by whole months. The loop does it each hour.
     pub async fn drop_old_bodies(&self) -> Result<(), RecordFault> {
         let oldest = self.ambient.clock.now().minus(self.body_retention);
-        retention::drop_bodies(&self.recorder, &*self.store, oldest.month()).await
+        retention::drop_bodies(&self.recorder, &*self.store, oldest.month()).await?;
+        Ok(self.store.flush().await?)
     }
 
     /// Ends in order: the last refusals, `node.stopped`, a last checkpoint, then the store.

@@ -15,6 +15,7 @@ use super::log_key::LogKey;
 use super::open::LAST_SIGNED;
 use super::recorder::{RecordFault, Recorder};
 use super::served::Published;
+use crate::failpoint::failpoint;
 use crate::store::Change;
 
 /// No checkpoint was published; the one before stands.
@@ -91,7 +92,9 @@ impl Publisher {
             return Ok(());
         }
         let (note, checkpoint) = self.key.sign(head)?;
+        failpoint!("checkpoint.before_remember");
         remember(self.data_dir.join(LAST_SIGNED), note.clone()).await?;
+        failpoint!("checkpoint.after_remember");
         *signed = Some(checkpoint.clone());
         self.recorder.act(Vec::new(), vec![Change::Publish(note.clone())]).await?;
         self.published.send_replace(Some(Published { note: Bytes::from(note), checkpoint }));

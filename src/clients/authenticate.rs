@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::secret;
 use crate::ambient::{Clock, Entropy, EntropyFailed, random};
+use crate::failpoint::failpoint;
 use crate::oauth::credential::{AuthMethod, Credential};
 use crate::policy::{ClientId, Policy, RegisteredClient};
 use crate::workers::{NotDone, Workers};
@@ -149,6 +150,7 @@ impl Authenticator {
             .and_then(|registered| self.live_secrets(registered).find(|hash| hash.selector == selector));
         let phc = candidate.map_or_else(|| secret::DUMMY.to_owned(), |hash| hash.phc.clone());
         let presented = presented.clone();
+        failpoint!("auth.before_hash");
         let fits = self.hashing.run(move || secret::verify(&presented, &phc)).await?;
         let (true, Some(candidate), Some(registered)) = (fits, candidate, registered) else {
             return Err(NotVerified::Wrong);

@@ -2,8 +2,10 @@
 //!
 //! `mms_`, 43 base64url characters (256 random bits), 6 characters of checksum.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
+use std::sync::{Mutex, PoisonError};
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::ambient::{Entropy, EntropyFailed, random};
@@ -41,16 +43,56 @@ pub struct HashFailed;
 
 /// Hashes `secret` for keeping. Takes some 20 ms and 19 MiB: run it on [`crate::workers`].
 pub fn hash(secret: &SecretString, salt: [u8; SALT_LENGTH]) -> Result<String, HashFailed> {
-    Argon2::default()
-        .hash_password_with_salt(secret.expose_secret().as_bytes(), &salt)
-        .map(|phc| phc.to_string())
-        .map_err(|_| HashFailed)
+    let salt = Salt::new(&salt).map_err(|_| HashFailed)?;
+    let hash = derive(secret, &salt)?;
+    Ok(PasswordHash { salt: Some(salt), hash: Some(hash), ..form()? }.to_string())
 }
 
-/// Whether `secret` is the one of `phc`, in constant time once hashed. As dear as [`hash`].
+/// Whether `secret` is the one of `phc`, in constant time once hashed. As dear as [`hash`], whatever
+/// the row says: one that asks for other parameters, such as more memory than there is, is nobody's.
 pub fn verify(secret: &SecretString, phc: &str) -> bool {
-    PasswordHash::new(phc)
-        .is_ok_and(|phc| Argon2::default().verify_password(secret.expose_secret().as_bytes(), &phc).is_ok())
+    let (Ok(kept), Ok(form)) = (PasswordHash::new(phc), form()) else { return false };
+    let (Some(salt), Some(hash)) = (kept.salt, kept.hash) else { return false };
+    let of_ours = (kept.algorithm, kept.version, kept.params) == (form.algorithm, form.version, form.params);
+    of_ours && derive(secret, &salt).is_ok_and(|derived| derived == hash)
+}
+
+/// What the hashes of all secrets have in common.
+fn form() -> Result<PasswordHash, HashFailed> {
+    let params = ParamsString::try_from(&Params::DEFAULT).map_err(|_| HashFailed)?;
+    let (algorithm, version) = (Algorithm::default().ident(), Some(Version::default().into()));
+    Ok(PasswordHash { algorithm, version, params, salt: None, hash: None })
+}
+
+fn derive(secret: &SecretString, salt: &Salt) -> Result<Output, HashFailed> {
+    let mut memory = Memory::take();
+    let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+    Argon2::default()
+        .hash_password_into_with_memory(secret.expose_secret().as_bytes(), salt, &mut out, &mut memory.0)
+        .map_err(|_| HashFailed)?;
+    Output::new(&out).map_err(|_| HashFailed)
+}
+
+/// The memory of one run of Argon2, wiped and kept for the next one when dropped. Given back to the allocator,
+/// it would stay with each of the threads that ever hashed: hundreds of megabytes for a burst of wrong secrets.
+struct Memory(Vec<Block>);
+
+/// As much as ever ran at once, which is bounded by the workers.
+static MEMORY: Mutex<Vec<Memory>> = Mutex::new(Vec::new());
+
+impl Memory {
+    fn take() -> Self {
+        let kept = MEMORY.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| Self(vec![Block::default(); Params::DEFAULT.block_count()]))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let mut blocks = std::mem::take(&mut self.0);
+        blocks.iter_mut().for_each(zeroize::Zeroize::zeroize);
+        MEMORY.lock().unwrap_or_else(PoisonError::into_inner).push(Self(blocks));
+    }
 }
 
 /// A hash that no secret opens: its salt and output are constants of the same
@@ -101,6 +143,28 @@ mod tests {
             assert!(!verify(&SecretString::from(near.to_owned()), &phc), "{near:?}");
         }
         assert!(!verify(&secret, "not a hash"));
+    }
+
+    #[test]
+    fn a_row_that_asks_for_other_work_is_nobodys() {
+        let secret = SecretString::from("mms_exact".to_owned());
+        let phc = hash(&secret, [7; 16]).unwrap();
+        // Four terabytes; another number of passes; another version; no output.
+        for (from, to) in
+            [("m=19456", "m=4294967295"), ("t=2", "t=3"), ("v=19", "v=16"), ("argon2id", "argon2i")]
+        {
+            assert!(!verify(&secret, &phc.replace(from, to)), "{to}");
+        }
+        assert!(!verify(&secret, phc.rsplit_once('$').unwrap().0));
+    }
+
+    #[test]
+    fn a_secret_that_the_library_hashed_by_itself_opens() {
+        use argon2::PasswordHasher as _;
+        let phc = Argon2::default().hash_password_with_salt(b"mms_exact", &[7; 16]).unwrap().to_string();
+        let secret = SecretString::from("mms_exact".to_owned());
+        assert_eq!(phc, hash(&secret, [7; 16]).unwrap());
+        assert!(verify(&secret, &phc));
     }
 
     #[test]

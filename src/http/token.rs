@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::{Public, error, origin};
+use crate::failpoint::failpoint;
 use crate::issue::{Denial, Issued, Origin};
 use crate::oauth::OAuthError;
 use crate::oauth::credential::Credential;
@@ -27,7 +28,10 @@ struct TokenBody<'a> {
 pub(super) async fn token(State(public): State<Arc<Public>>, parts: Parts, body: Bytes) -> Response {
     let origin = origin::origin(&parts, &public.trusted_proxies, &public.request_ids);
     match issue(&public, &parts, &body, &origin).await {
-        Ok(issued) => issued_response(&issued),
+        Ok(issued) => {
+            failpoint!("issue.before_respond");
+            issued_response(&issued)
+        }
         Err(denial) => error::denied(&denial, &origin.request_id),
     }
 }

@@ -14,6 +14,7 @@ use crate::ambient::{Clock, Entropy, random};
 use crate::audit::denials::{Asked, Denials};
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::clients::{Authenticated, Authenticator, NotAuthenticated};
+use crate::failpoint::failpoint;
 use crate::keys::signer::{NoSignature, Signer};
 use crate::limits::{Decision, Limiter};
 use crate::oauth::claims::{Grant, Jti};
@@ -165,6 +166,7 @@ impl Mint {
             self.note(registered, request, "rate_limited", origin);
             return Err(Denial::Limited(limits));
         }
+        failpoint!("limit.after_take");
 
         let jti = Jti::compose(now, random(&*parts.entropy)?);
         let circumstances = circumstances(&client, origin, policy.version);
@@ -172,8 +174,10 @@ impl Mint {
             .map_err(|error| self.refused(registered, request, error, origin))?;
 
         let recorded = parts.recorder.record(unsigned).await?;
+        failpoint!("issue.after_record");
 
         let access_token = parts.signer.sign(recorded).await?;
+        failpoint!("issue.after_sign");
         let Grant { scope, lifetime, .. } = grant;
         Ok(Issued { access_token, scope, lifetime, limits })
     }

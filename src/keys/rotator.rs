@@ -6,6 +6,7 @@
 //! A step that fails leaves the keys in force as they were.
 
 mod acts;
+mod failpoints;
 mod stored;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,7 @@ use super::{KeyFacts, KeyRing, in_process};
 use crate::ambient::{Clock, Entropy};
 use crate::audit::log_key::LogKeyFault;
 use crate::audit::recorder::{RecordFault, Recorder};
+use crate::failpoint::failpoint;
 use crate::jose::key_pair::GenerateFailed;
 use crate::jose::{Algorithm, KeyPair, Kid, Pkcs8};
 use crate::store::{Change, Store, StoreFault};
@@ -207,8 +209,10 @@ impl Rotator {
         let now = self.begin(&mut pace).await?;
         let mut algorithms = self.parts.algorithms.clone();
         for _ in 0..STEPS {
+            failpoint!("rotate.plan.before");
             let plan = schedule::schedule(&self.ring(), &algorithms, &self.parts.quantities, now);
             let Some(plan) = plan else { break };
+            failpoint!("rotate.plan.after");
             let made = self.step(&mut pace, &plan, Told::BY_SCHEDULE).await;
             let held_up = plan.needs_new();
             match made {
@@ -369,18 +373,20 @@ impl Rotator {
             fresh: halves,
             resealed: Vec::new(),
         };
+        failpoints::before_commit(plan);
+        // Whatever breaks this off: until it is known that it was written, the store has the truth.
+        pace.reload = true;
+        pace.unwiped |= plan.destroys_private_halves();
         match self.parts.recorder.act(records, vec![swap]).await {
             Ok(_) => {
-                pace.unwiped |= plan.destroys_private_halves();
+                failpoints::after_commit(plan);
+                pace.reload = false;
                 self.lock_opened().extend(handles);
                 self.put_in_force(ring);
                 Ok(())
             }
-            Err(fault) => {
-                // Refused, or unknown whether it was written: either way the store has the truth.
-                pace.reload = true;
-                Err(fault.into())
-            }
+            // Refused, or unknown whether it was written.
+            Err(fault) => Err(fault.into()),
         }
     }
 

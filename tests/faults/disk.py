@@ -2,12 +2,13 @@
 """Takes the disk away from a running server and gives it back: full, read-only, hanging.
 
 Needs root: goes on in a mount namespace of its own, where the data directory is a small tmpfs.
-Full: ballast takes all space. Every answer is then a 503 within two seconds or a token that is
-in the log; soon only 503 comes. When the ballast goes, tokens come again without a restart.
+Full: ballast takes all space, --full-times times for --full-for seconds. Every answer is then a 503 within
+two seconds or a token that is in the log; soon only 503 comes. When the ballast goes, tokens come again
+within --recover seconds, without a restart.
 Read-only: the kernel refuses to remount a file system on which files are open for writing, so
 strace answers EROFS to every write of the store instead, and lets go again. The same holds.
 Hanging: every sync takes four seconds, twice the deadline of a record. The same holds.
-The JWKS answers 200 throughout and /readyz 503 while nothing can be recorded.
+The JWKS and /livez answer 200 throughout and /readyz 503 while nothing can be recorded.
 At the end every token is in the exported log and the export verifies. Prints one JSON object.
 """
 
@@ -89,7 +90,7 @@ class Watch:
     def __init__(self, server, secret):
         self.server, self.secret = server, secret
         self.tokens, self.slowest, self.statuses = [], 0.0, {}
-        self.jwks_failures = 0
+        self.jwks_failures, self.livez_failures = 0, 0
 
     def ask(self):
         begin = time.monotonic()
@@ -105,6 +106,7 @@ class Watch:
         if "access_token" in body:
             self.tokens.append(mintmark.jwt_part(body["access_token"], 1)["jti"])
         self.jwks_failures += self.server.status("/.well-known/jwks.json") != 200
+        self.livez_failures += self.server.status("/livez") != 200
         return status
 
     def until(self, wanted, times, limit, between=lambda: None):
@@ -130,20 +132,33 @@ class Watch:
 def phase(watch, refused, restored):
     """What one fault showed."""
     seen = {"statuses": watch.statuses, "slowest_seconds": round(watch.slowest, 3),
-            "jwks_failures": watch.jwks_failures, **refused, **restored}
-    watch.statuses, watch.slowest, watch.jwks_failures = {}, 0.0, 0
+            "jwks_failures": watch.jwks_failures, "livez_failures": watch.livez_failures, **refused, **restored}
+    watch.statuses, watch.slowest, watch.jwks_failures, watch.livez_failures = {}, 0.0, 0, 0
     return seen
 
 
-def disk_full(watch, data):
+def again(watch, during):
+    """What a fault showed, with the way back from it."""
+    restored = {"seconds_to_200": watch.until(200, 10, 30), "seconds_to_ready": watch.ready(200)}
+    after = phase(watch, {}, {})
+    return during | restored | {name: during[name] + after[name] for name in ("jwks_failures", "livez_failures")}
+
+
+def disk_full(watch, data, seconds):
     ballast = data / "ballast"
+    begin = time.monotonic()
     fill(ballast)
     refused = {"seconds_to_503": watch.until(503, 10, 60, between=lambda: fill(ballast)),
-               "seconds_to_unready": watch.ready(503), "process_alive": watch.server.process.poll() is None}
+               "seconds_to_unready": watch.ready(503)}
+    tokens = len(watch.tokens)
+    while time.monotonic() < begin + seconds:
+        watch.ask()
+        fill(ballast)
+        time.sleep(0.02)
+    refused |= {"tokens_while_full": len(watch.tokens) - tokens, "process_alive": watch.server.process.poll() is None}
     during = phase(watch, refused, {})
     ballast.unlink()
-    restored = {"seconds_to_200": watch.until(200, 10, 30), "seconds_to_ready": watch.ready(200)}
-    return during | restored | {"jwks_failures": during["jwks_failures"] + phase(watch, {}, {})["jwks_failures"]}
+    return again(watch, during)
 
 
 def disk_injected(watch, calls, effect):
@@ -151,11 +166,10 @@ def disk_injected(watch, calls, effect):
         refused = {"seconds_to_503": watch.until(503, 10, 30),
                    "seconds_to_unready": watch.ready(503), "process_alive": watch.server.process.poll() is None}
         during = phase(watch, refused, {})
-    restored = {"seconds_to_200": watch.until(200, 10, 30), "seconds_to_ready": watch.ready(200)}
-    return during | restored | {"jwks_failures": during["jwks_failures"] + phase(watch, {}, {})["jwks_failures"]}
+    return again(watch, during)
 
 
-def verdicts(name, seen):
+def verdicts(name, seen, recover):
     """What must be true of one fault."""
     return {
         f"{name}: 503 comes and stays": seen["seconds_to_503"] is not None,
@@ -164,7 +178,9 @@ def verdicts(name, seen):
         f"{name}: the process lives": seen["process_alive"],
         f"{name}: /readyz says 503": seen["seconds_to_unready"] is not None,
         f"{name}: the JWKS answers throughout": seen["jwks_failures"] == 0,
-        f"{name}: goes on without a restart": seen["seconds_to_200"] is not None,
+        f"{name}: /livez answers throughout": seen["livez_failures"] == 0,
+        f"{name}: no token while 503 stays": seen.get("tokens_while_full", 0) == 0,
+        f"{name}: goes on in time, without a restart": seen["seconds_to_200"] is not None and seen["seconds_to_200"] <= recover,
         f"{name}: /readyz says 200 again": seen["seconds_to_ready"] is not None,
     }
 
@@ -172,6 +188,9 @@ def verdicts(name, seen):
 def main():
     parser = report.parser(__doc__)
     parser.add_argument("--size", default="6m", help="size of the file system under the store")
+    parser.add_argument("--full-for", type=float, default=3.0, help="seconds that the disk is full")
+    parser.add_argument("--full-times", type=int, default=1, help="how often it is")
+    parser.add_argument("--recover", type=float, default=5.0, help="seconds that the way back may take")
     args = parser.parse_args()
     enter_namespace()
     home = Path(tempfile.mkdtemp(prefix="mintmark-disk-"))
@@ -183,7 +202,7 @@ def main():
         watch = Watch(server, server.register())
         watch.until(200, 20, 30)
         phase(watch, {}, {})
-        full = disk_full(watch, data)
+        full = [disk_full(watch, data, args.full_for) for _ in range(args.full_times)]
         readonly = disk_injected(watch, FILE_WRITES, "error=EROFS")
         hanging = disk_injected(watch, SYNCS, "delay_enter=4000000")
         log = Logged(server, watch.tokens)
@@ -198,7 +217,9 @@ def main():
     report.end({
         "full": full, "read_only": readonly, "hanging": hanging, "tokens": len(watch.tokens), "tokens_not_logged": len(log.missing),
         "verify_exit_code": log.runs[0][0], "exit_code_of_sigterm": stopped,
-    }, verdicts("full", full) | verdicts("read-only", readonly) | verdicts("hanging", hanging) | {
+    }, {name: held for number, seen in enumerate(full, 1)
+        for name, held in verdicts(f"full, {number}", seen, args.recover).items()}
+       | verdicts("read-only", readonly, args.recover) | verdicts("hanging", hanging, args.recover) | {
         "every token is logged": not log.missing, "the log verifies": log.verified(), "SIGTERM ends with 0": stopped == 0,
     })
 

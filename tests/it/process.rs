@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 const NOBODY: u32 = 65_534;
 
 /// `mintmark dev` in a folder of its own, ended with the test.
-struct Running {
+pub struct Running {
     process: Child,
     _home: tempfile::TempDir,
 }
@@ -19,6 +19,11 @@ struct Running {
 impl Running {
     /// Starts it as a user that is not root, and waits for the first line that it prints, which comes when it is open.
     fn start() -> (Self, u32) {
+        Self::start_with(&[])
+    }
+
+    /// The same with more environment.
+    pub fn start_with(environment: &[(&str, &str)]) -> (Self, u32) {
         let home = tempfile::tempdir().unwrap();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let program = home.path().join("mintmark");
@@ -38,6 +43,7 @@ impl Running {
             .arg("dev")
             .current_dir(home.path())
             .env_clear()
+            .envs(environment.iter().copied())
             .env("MINTMARK_ISSUER", "http://localhost:8080")
             .env("MINTMARK_PUBLIC__LISTEN", "127.0.0.1:0")
             .env("MINTMARK_ADMIN__SOCKET", &socket)

@@ -134,6 +134,36 @@ fn names(readiness: &Value, name: &str) -> bool {
     complaints.iter().any(|line| line.as_str().unwrap().starts_with(&format!("{name}: ")))
 }
 
+/// A backup reads for minutes. What is to be wiped from the file waits for it, and nothing else does.
+#[tokio::test]
+async fn who_reads_the_store_for_long_holds_up_neither_tokens_nor_readiness() {
+    let sockets = tempfile::tempdir().unwrap();
+    let socket = sockets.path().join("admin.sock");
+    let settings = [("MINTMARK_ADMIN__SOCKET", socket.to_str().unwrap())];
+    let mut mint = TestMint::start(&settings).await;
+    let reader = mint.usual_policy().await;
+    let mut backup = foreign_connection(&mint.data_dir().join("mintmark.db")).await;
+    sqlx::query("BEGIN").execute(&mut backup).await.unwrap();
+    sqlx::query("SELECT count(*) FROM log_entries").fetch_one(&mut backup).await.unwrap();
+    mint.token(&reader, "").await.assert_token();
+
+    let store = mint.app().store.clone();
+    let given_up = tokio::time::timeout(Duration::from_secs(1), store.flush()).await;
+    given_up.expect("no record waits longer").expect_err("the backup still reads the write-ahead log");
+    let (stop, stopped) = oneshot::channel();
+    let running = mint.run(stopped).await;
+    let told = until(&mint, |body| names(body, "retention")).await;
+    assert_eq!(told["ready"], json!(true), "{told}");
+    mint.token(&reader, "").await.assert_token();
+
+    sqlx::query("ROLLBACK").execute(&mut backup).await.unwrap();
+    store.flush().await.unwrap();
+    stop.send(()).unwrap();
+    running.await.unwrap();
+    mint.reopen().await.unwrap();
+    mint.finish().await;
+}
+
 /// The real loops, by the real timers, over the real router.
 #[tokio::test]
 async fn the_running_service_tells_what_is_in_the_way_and_when_it_is_gone() {

@@ -6,7 +6,6 @@ use axum::http::Method;
 use mintmark::audit::event::EventType;
 use mintmark::http::accept::PeerAddress;
 use mintmark::jose::Algorithm;
-use mintmark::store::Store;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 

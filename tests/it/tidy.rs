@@ -1,5 +1,6 @@
 //! What a reader of the code may rely on: which room calls which, where each library ends, and how files look.
 
+mod failpoints;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +64,10 @@ const ROWS: [(&str, &[&str]); 8] = [
             "telemetry::cadence",
         ],
     ),
-    ("the traits of time and chance; the pure rooms below may not take them, see PURE", &["ambient"]),
+    (
+        "the traits of time and chance, and where tests break in; the pure rooms may not take them, see PURE",
+        &["ambient", "failpoint"],
+    ),
     ("words that everybody uses", &["digest", "time"]),
 ];
 
@@ -261,7 +265,8 @@ fn pure_rooms_wait_for_nothing_and_ask_nobody() {
         if !PURE.contains(&room) {
             continue;
         }
-        let mut forbidden = vec!["async", "await", "Clock", "SystemTime", "Instant", "Store", "tokio", "fs"];
+        let mut forbidden =
+            vec!["async", "await", "Clock", "SystemTime", "Instant", "Store", "tokio", "fs", "failpoint"];
         if !CHANCE_AS_A_PARAMETER.contains(&source.file.as_str()) {
             forbidden.extend(["Entropy", "SystemRandom"]);
         }

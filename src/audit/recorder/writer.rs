@@ -1,7 +1,9 @@
 //! The one writer: gives each record its place, commits the batch, tells the callers.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::RecordFault;
@@ -13,6 +15,7 @@ use crate::audit::leaf::{self, CHAIN_START, Epoch, Place, Record};
 use crate::audit::tile::Edge;
 use crate::audit::tree::{TreeHead, leaf_hash};
 use crate::digest::Digest;
+use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, Store, StoreFault};
 use crate::time::Timestamp;
 
@@ -103,16 +106,19 @@ pub(super) async fn run(
         told,
     };
     while let Some(jobs) = queue.next_batch().await {
-        writer.write(jobs).await;
+        // Who waited is told that it is over. Whether it was written, the next batch finds out first.
+        if AssertUnwindSafe(writer.write(jobs)).catch_unwind().await.is_err() {
+            tracing::error!("the writing of a batch panicked; its message is on standard error");
+        }
     }
 }
 
 struct Writer {
     /// The state that is certainly committed, unless `in_doubt` says otherwise.
     committed: Opening,
-    /// After a failed commit: the state if it was written all the same.
+    /// While a commit is under way, and after one that failed or panicked: the state if it was written all the same.
     in_doubt: Option<Opening>,
-    /// What of it nobody waits for.
+    /// What nobody waits for of a commit that is under way, failed or panicked.
     notes_in_doubt: Vec<Entry>,
     /// Records that nobody waits for and that were surely not written.
     unwritten: Vec<Entry>,
@@ -128,16 +134,16 @@ impl Writer {
         let mut replies = Vec::with_capacity(jobs.len());
         let mut entries = Vec::with_capacity(jobs.len());
         let mut changes = Vec::new();
-        let mut notes = Vec::new();
         let settled = self.settle_doubt().await;
-        let settled_before = settled.is_ok();
-        if settled_before {
+        if settled.is_ok() {
             entries.append(&mut self.unwritten);
-            notes.extend_from_slice(&entries);
+            self.notes_in_doubt.extend_from_slice(&entries);
         }
         for mut job in jobs {
-            if job.reply.is_none() {
-                notes.extend_from_slice(&job.entries);
+            match job.reply {
+                None if settled.is_ok() => self.notes_in_doubt.extend_from_slice(&job.entries),
+                None => self.keep(job.entries.clone()),
+                Some(_) => {}
             }
             replies.push((entries.len() as u64, job.reply.take()));
             entries.append(&mut job.entries);
@@ -147,12 +153,8 @@ impl Writer {
             Ok(()) => self.commit(entries, changes).await,
             Err(fault) => Err(fault),
         };
-        if result.is_err() {
-            if self.in_doubt.is_some() && settled_before {
-                self.notes_in_doubt = notes;
-            } else {
-                self.keep(notes);
-            }
+        if result.is_ok() {
+            self.notes_in_doubt.clear();
         }
         for (offset, reply) in replies {
             if let Some(reply) = reply {
@@ -175,17 +177,24 @@ impl Writer {
         let mut grown = self.committed.clone();
         let place = (self.parts.node.as_str(), self.parts.clock.now());
         let batch = grown.grow(entries, changes, place, &*self.parts.entropy)?;
+        failpoint!("audit.before_write", StoreFault::Unavailable("a failpoint".to_owned()).into());
+        self.in_doubt = Some(grown);
         match self.parts.store.append(&batch).await {
             Ok(()) => {
-                self.adopt(grown);
+                failpoint!("audit.after_sync");
+                if let Some(grown) = self.in_doubt.take() {
+                    self.adopt(grown);
+                }
                 self.forget_erased(&batch.changes).await;
                 Ok(batch.first)
             }
             // Without changes only the log itself can be in conflict: then another hand wrote it.
-            Err(StoreFault::Conflict) if !batch.changes.is_empty() => Err(StoreFault::Conflict.into()),
+            Err(StoreFault::Conflict) if !batch.changes.is_empty() => {
+                self.in_doubt = None;
+                Err(StoreFault::Conflict.into())
+            }
             Err(fault) => {
                 tracing::error!(fault = %fault, entries = batch.entries.len(), "the log was not written");
-                self.in_doubt = Some(grown);
                 Err(fault.into())
             }
         }
@@ -208,7 +217,11 @@ impl Writer {
         if self.foreign {
             return Err(RecordFault::Foreign);
         }
-        let Some(in_doubt) = self.in_doubt.take() else { return Ok(()) };
+        let Some(in_doubt) = self.in_doubt.take() else {
+            let lost = std::mem::take(&mut self.notes_in_doubt);
+            self.keep(lost);
+            return Ok(());
+        };
         let head = match self.parts.store.head().await {
             Ok(head) => head.unwrap_or_else(|| Edge::new().head()),
             Err(fault) => {

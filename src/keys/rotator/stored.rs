@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Pace, RotationFault, Rotator};
+use crate::failpoint::failpoint;
 use crate::jose::{Algorithm, Kid};
 use crate::keys::jwks::Document;
 use crate::keys::opened::{Opened, OtherKek};
@@ -73,6 +74,7 @@ impl Rotator {
 
     /// Readers see the new JWKS before the new key signs. Private halves that no longer sign are dropped.
     pub(super) fn put_in_force(&self, ring: KeyRing) {
+        failpoint!("jwks.reload");
         self.document.store(Arc::new(Document::of(&ring, &self.parts.quantities)));
         let mut opened = self.lock_opened();
         opened.keep_needed(&ring);

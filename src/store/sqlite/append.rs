@@ -9,6 +9,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
 use super::{directory_rows, parts, policy_rows, ring_rows};
+use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
 /// Rows of one message to the database, greatest first. Few sizes, so that each text is prepared once.
@@ -33,9 +34,11 @@ pub(super) async fn append(
         && batch.tiles.is_empty()
         && batch.pages.is_empty()
         && !batch.entries.is_empty();
-    if usual {
+    // A message has no place between its statements, so a build with failpoints goes the longer way.
+    if usual && !cfg!(feature = "failpoints") {
         return write_entries(connection, batch, true).await;
     }
+    failpoint!("db.begin", unavailable());
     sqlx::query(BEGIN).execute(&mut *connection).await?;
     if !batch.entries.is_empty() && !part_is_there {
         parts::make(connection, batch.part).await?;
@@ -55,7 +58,12 @@ pub(super) async fn append(
     }
     // Also where nothing is added: what is written beside a log that another hand has grown is refused.
     bind_head(sqlx::query(MOVE_HEAD), batch).execute(&mut *connection).await?;
+    failpoint!("audit.after_write", unavailable());
+    // COMMIT both writes the log's last frame and syncs it: between the two there is no place.
+    failpoint!("audit.before_sync", unavailable());
     sqlx::query(COMMIT).execute(&mut *connection).await?;
+    // It is durable, and with `return` the writer is told that it may not be.
+    failpoint!("db.commit", unavailable());
     if !batch.entries.is_empty() {
         part.store(batch.part, Ordering::Release);
     }
@@ -64,6 +72,11 @@ pub(super) async fn append(
         part.store(0, Ordering::Release);
     }
     Ok(())
+}
+
+#[cfg(feature = "failpoints")]
+fn unavailable() -> StoreFault {
+    StoreFault::Unavailable("a failpoint".to_owned())
 }
 
 fn bind_head<'q>(query: Statement<'q>, batch: &'q Batch) -> Statement<'q> {

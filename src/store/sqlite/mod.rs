@@ -32,6 +32,7 @@ use tokio::sync::Mutex;
 use super::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
+use crate::failpoint::failpoint;
 use crate::policy::Policy;
 
 pub use schema::OpenFault;
@@ -108,6 +109,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn append(&self, batch: &Batch) -> Result<(), StoreFault> {
         let mut writer = self.writer.lock().await;
+        failpoint!("db.acquire", StoreFault::Unavailable("a failpoint".to_owned()));
         self.refuse_after_failed_flush()?;
         let written = append::append(&mut writer, batch, &self.part).await;
         if written.is_err() {
@@ -120,6 +122,8 @@ impl Store for SqliteStore {
     async fn head(&self) -> Result<Option<TreeHead>, StoreFault> {
         self.refuse_after_failed_flush()?;
         let mut writer = self.writer.lock().await;
+        // A panic may have left a transaction open, and what is not committed is not there.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *writer).await;
         read::head(&mut writer).await.map_err(|fault| self.told(fault.into()))
     }
 
@@ -180,6 +184,8 @@ impl Store for SqliteStore {
     }
 
     async fn flush(&self) -> Result<(), StoreFault> {
+        // What this store does beside the writer must not be in its way.
+        let _tender = self.tender.lock().await;
         let mut writer = self.writer.lock().await;
         self.refuse_after_failed_flush()?;
         tend::flush(&mut writer).await.map_err(|fault| self.told(fault))

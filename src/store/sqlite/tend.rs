@@ -1,9 +1,10 @@
 //! Carries the WAL back into the file, beside the writer.
 
 use std::fs;
+use std::time::Duration;
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::SqliteStore;
 use super::number::unsigned;
@@ -16,6 +17,8 @@ const FRAME: u64 = super::PAGE as u64 + 24;
 const LAZY: u64 = 1024 * 1024;
 /// Above this the writer helps, so that a log under constant load starts anew instead of growing.
 const URGENT: u64 = 64 * 1024 * 1024;
+/// How long [`flush`] waits for readers.
+const PATIENCE_WITH_READERS: Duration = Duration::from_millis(100);
 
 /// A passive checkpoint never blocks the writer. Under constant load it never
 /// quite catches up either, so when the WAL has grown large the writer carries
@@ -37,11 +40,19 @@ pub(super) async fn tend(store: &SqliteStore) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Carries all of the WAL back, flushes the file and empties the WAL.
+/// Carries all of the WAL back, flushes the file and empties the WAL. Every record waits
+/// meanwhile, so whoever reads the file is hardly waited for: a backup may read for minutes.
 pub(super) async fn flush(connection: &mut SqliteConnection) -> Result<(), StoreFault> {
-    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
-    let busy: i64 = row.try_get(0)?;
+    wait_for_locks(connection, PATIENCE_WITH_READERS).await?;
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+    wait_for_locks(connection, super::BUSY).await?;
+    let busy: i64 = row?.try_get(0)?;
     if busy == 0 { Ok(()) } else { Err(StoreFault::Unavailable("the store is being read".to_owned())) }
+}
+
+async fn wait_for_locks(connection: &mut SqliteConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    let sql = format!("PRAGMA busy_timeout = {}", patience.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
 
 /// Carries back what it can without waiting for anybody. Gives the bytes of the WAL that are in use.

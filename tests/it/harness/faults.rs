@@ -18,6 +18,10 @@ pub enum Fault {
     Persisted,
     /// It never ends.
     Hangs,
+    /// It panics, and nothing was written.
+    Panics,
+    /// It panics, and was written all the same.
+    PanicsPersisted,
 }
 
 /// A store whose next writes meet these faults, one each, in this order.
@@ -61,6 +65,11 @@ impl Store for FaultyStore {
                 failed()
             }
             Some(Fault::Hangs) => std::future::pending().await,
+            Some(Fault::Panics) => panic!("a test's panic"),
+            Some(Fault::PanicsPersisted) => {
+                self.inner.append(batch).await?;
+                panic!("a test's panic")
+            }
         }
     }
 
