@@ -99,7 +99,12 @@ impl Admin {
         Ok(entries.into_iter().map(line).collect())
     }
 
-    async fn record_reading(&self, event: EventType, actor: &Actor, object: String) -> Result<(), Refusal> {
+    pub(super) async fn record_reading(
+        &self,
+        event: EventType,
+        actor: &Actor,
+        object: String,
+    ) -> Result<(), Refusal> {
         let Actor { name, via, request_id } = actor;
         let body = body::line(&ReadBody { actor: name, via, request_id, object });
         self.parts.recorder.act(vec![Record::of(event, body)], Vec::new()).await?;

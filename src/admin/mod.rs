@@ -7,6 +7,7 @@
 mod clients;
 mod keys;
 mod log;
+mod proof;
 mod rules;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use clients::{Created, NewClient, NewSecret};
 pub use keys::Revoke;
+pub use proof::Proved;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
@@ -75,6 +77,9 @@ pub enum Refusal {
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),
+    /// No checkpoint covers the entry yet.
+    #[error("no checkpoint covers this entry yet; it does within seconds")]
+    NotYet,
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreFault),

@@ -33,6 +33,7 @@ mod log;
 mod lost_keys;
 mod process;
 mod readiness;
+mod receipts;
 mod recording;
 mod retention;
 mod rotators;
