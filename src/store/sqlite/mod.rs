@@ -6,12 +6,14 @@
 //! never waits for it. All of this is asserted at start.
 
 mod append;
+mod backup;
 mod fault;
 mod number;
 mod policy_rows;
 mod read;
 mod ring_rows;
 mod schema;
+mod status;
 mod tend;
 
 use std::ops::Range;
@@ -27,6 +29,7 @@ use sqlx::sqlite::{
 };
 use tokio::sync::Mutex;
 
+use super::status::{LogStatus, StoreStatus};
 use super::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::tree::TreeHead;
 use crate::policy::Policy;
@@ -62,6 +65,18 @@ impl SqliteStore {
     /// that is not there or that a first start left unfinished.
     pub async fn peek(path: &Path, fact: &str) -> Result<Option<String>, OpenFault> {
         schema::peek(path, fact).await
+    }
+
+    /// One look at a file, beside whoever writes it and without changing anything. `made_by` names the fact that
+    /// says who made it.
+    pub async fn status(path: &Path, made_by: &str) -> Result<StoreStatus, OpenFault> {
+        status::status(path, made_by).await
+    }
+
+    /// Copies the file `from`, beside whoever writes it, into the empty file `to`, and marks the copy as made at
+    /// `made_at` (RFC 3339). Gives the log that the copy holds. What is flushed is the caller's matter.
+    pub async fn back_up(from: &Path, to: &Path, made_at: &str) -> Result<Option<LogStatus>, OpenFault> {
+        backup::back_up(from, to, made_at).await
     }
 
     /// Opens the file, making it if `create` says so, and brings its schema up
