@@ -10,6 +10,7 @@ mod find;
 mod keys;
 mod log;
 mod report;
+mod proof;
 mod rules;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
 pub use report::{Progress, Reporting};
+pub use proof::Proved;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
@@ -83,6 +85,9 @@ pub enum Refusal {
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),
+    /// No checkpoint covers the entry yet.
+    #[error("no checkpoint covers this entry yet; it does within seconds")]
+    NotYet,
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreFault),

@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use super::{Actor, Admin, Refusal};
 use crate::audit::checkpoint::Vkey;
-use crate::audit::event::EventType;
 use crate::audit::period;
 use crate::audit::report::{Period, Report, Tally};
 use crate::audit::verify::{Verdict, Verification};
@@ -59,7 +58,7 @@ impl Admin {
         let newer = self.parts.recorder.head().borrow().size.saturating_sub(covered);
         let end = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.to_string());
         let object = format!("report {}..{}", end(period.from), end(period.to));
-        self.record_reading(EventType::AuditRead, actor, object).await?;
+        self.record_read(actor, object).await?;
         Ok(Reporting { period, vkey, covered, newer, walk: None })
     }
 

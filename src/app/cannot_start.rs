@@ -35,6 +35,11 @@ pub enum CannotStart {
     /// The store belongs to another command.
     #[error("store.url: this store was made by `mintmark {0}`; use another data_dir for this command")]
     OtherPurpose(String),
+    /// The store is a copy.
+    #[error(
+        "store.url: this store is a backup made at {0}; the log may have gone on since: bring the newer store back, or go on under a new name with `mintmark audit reopen`"
+    )]
+    Backup(String),
     /// The store cannot be opened.
     #[error("store.url: {0}")]
     Open(#[from] OpenFault),

@@ -11,10 +11,14 @@ use crate::audit::tile::Edge;
 use crate::config::{Settings, StoreUrl};
 use crate::policy::Policy;
 use crate::store::sqlite::SqliteStore;
+use crate::store::status::BACKUP;
 use crate::store::{Batch, Change, Store};
 
 /// The fact that says which command made a store.
-const MADE_BY: &str = "made_by";
+pub(super) const MADE_BY: &str = "made_by";
+
+/// The file in the data directory that whoever uses it holds.
+pub(super) const LOCK: &str = "lock";
 
 /// Makes the data directory and an empty store in it. What exists is left as it is.
 pub async fn make_store(settings: &Settings, purpose: Purpose) -> Result<(), CannotStart> {
@@ -46,7 +50,7 @@ impl Drop for DataLock {
 /// Holds the data directory for this process.
 pub(super) fn lock(path: &Path) -> Result<DataLock, CannotStart> {
     let held = process::private_folder(path)
-        .and_then(|()| File::options().create(true).truncate(false).write(true).open(path.join("lock")));
+        .and_then(|()| File::options().create(true).truncate(false).write(true).open(path.join(LOCK)));
     let file = held.map_err(|cause| CannotStart::DataDir { path: path.to_owned(), cause })?;
     match file.try_lock() {
         Ok(()) => Ok(DataLock(file)),
@@ -64,11 +68,27 @@ pub(super) async fn open_store(settings: &Settings, purpose: Purpose) -> Result<
     }
     match SqliteStore::peek(path, MADE_BY).await? {
         Some(made_by) if made_by == purpose.as_str() => {
-            Ok(Arc::new(SqliteStore::open(path, &settings.data_dir, false).await?))
+            refuse_backup(path).await?;
+            open_any_store(settings).await
         }
         Some(made_by) => Err(CannotStart::OtherPurpose(made_by)),
         None => Err(CannotStart::NoStore(path.clone())),
     }
+}
+
+/// Opens what is there, also a backup: for who goes on from one on purpose.
+pub(super) async fn open_any_store(settings: &Settings) -> Result<Arc<dyn Store>, CannotStart> {
+    let StoreUrl::Sqlite(path) = &settings.store;
+    if SqliteStore::peek(path, MADE_BY).await?.is_none() {
+        return Err(CannotStart::NoStore(path.clone()));
+    }
+    Ok(Arc::new(SqliteStore::open(path, &settings.data_dir, false).await?))
+}
+
+/// A copy is older than what it was copied from, and whoever holds receipts and checkpoints may have seen more.
+async fn refuse_backup(path: &Path) -> Result<(), CannotStart> {
+    let mark = SqliteStore::peek(path, BACKUP).await?;
+    mark.filter(|mark| !mark.is_empty()).map_or(Ok(()), |made_at| Err(CannotStart::Backup(made_at)))
 }
 
 /// The policy in force; an algorithm that is in use must be configured.

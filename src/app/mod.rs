@@ -1,8 +1,10 @@
 //! Builds everything from [`Settings`], starts the loops, drains. The only place that names a driver.
 
 mod assemble;
+mod backup;
 mod cannot_start;
 mod data_dir;
+mod database;
 mod loops;
 mod process;
 mod reopen;
@@ -15,8 +17,10 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+pub use backup::{Backup, CannotBackUp, back_up_store};
 pub use cannot_start::CannotStart;
 pub use data_dir::make_store;
+pub use database::{Database, look_at_store, migrate_store};
 pub use process::{harden, raise_open_files};
 pub use reopen::{Reopen, reopen_log};
 pub use serve::{Listeners, bind_public, serve};

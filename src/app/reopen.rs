@@ -1,6 +1,6 @@
 //! `mintmark audit reopen`: works on the store itself, since no server may run on it.
 
-use super::{Ambient, CannotStart, Purpose, data_dir};
+use super::{Ambient, CannotStart, data_dir};
 use crate::audit::checkpoint::Origin;
 use crate::audit::open::reopen::{Decision, Reopened, Reopener};
 use crate::config::{Kek, Settings};
@@ -34,7 +34,7 @@ pub async fn reopen_log(
     let origin =
         Origin::parse(reopen.origin).map_err(|cause| CannotStart::Setting(format!("--origin: {cause}")))?;
     let _lock = data_dir::lock(&settings.data_dir)?;
-    let store = data_dir::open_store(settings, Purpose::Service).await?;
+    let store = data_dir::open_any_store(settings).await?;
     let sealer = Sealer::new(kek.expose());
     let reopener = Reopener {
         store: store.clone(),

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::audit::checkpoint::{BadCheckpoint, Checkpoint, Note, Vkey};
 use crate::audit::decimal;
+use crate::audit::event::EventType;
 use crate::audit::leaf::{Leaf, MAX_LEAF, token_hash};
 use crate::audit::tree::{leaf_hash, verify_inclusion};
 use crate::digest::Digest;
@@ -47,6 +48,9 @@ pub enum BadReceipt {
     /// The leaf's bytes are in the log and are no leaf of this program.
     #[error("the record is not in its canonical form")]
     Leaf,
+    /// The record tells something else than that a token was issued.
+    #[error("the record is not of a token that was issued")]
+    NotIssued,
     /// The receipt is for another token.
     #[error("the receipt is not for this token")]
     OtherToken,
@@ -100,11 +104,23 @@ impl Receipt {
     /// Whether the JWT's own signature holds is another question.
     pub fn verify_token(&self, vkey: &Vkey, jwt: &str) -> Result<Proven, BadReceipt> {
         let proven = self.verify(vkey)?;
+        proven.is_of(jwt)?;
+        Ok(proven)
+    }
+}
+
+impl Proven {
+    /// Checks that the record is of the issuance of this JWT (compact form).
+    pub fn is_of(&self, jwt: &str) -> Result<(), BadReceipt> {
+        // `token.unrecorded` names a token too: one that was found and never issued.
+        if self.leaf.event != EventType::TokenIssued {
+            return Err(BadReceipt::NotIssued);
+        }
         let th = signing_input(jwt).map(|input| token_hash(input.as_bytes()));
-        if th.is_none() || proven.leaf.th != th {
+        if th.is_none() || self.leaf.th != th {
             return Err(BadReceipt::OtherToken);
         }
-        Ok(proven)
+        Ok(())
     }
 }
 

@@ -34,8 +34,8 @@ pub struct Published {
 /// Why a receipt was not given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReceipt {
-    /// No record is known under that identifier.
-    #[error("no record is known by this jti")]
+    /// No record is known under that identifier, or at that place.
+    #[error("no record is known there")]
     Unknown,
     /// The record is committed, but no checkpoint covers it yet.
     #[error("the record is not under a checkpoint yet")]
@@ -85,6 +85,14 @@ impl Served {
     pub async fn receipt(&self, jti: &str) -> Result<Receipt, NoReceipt> {
         let jti = Jti::parse(jti).ok_or(NoReceipt::Unknown)?;
         let index = self.store.index_of_jti(jti.as_str()).await?.ok_or(NoReceipt::Unknown)?;
+        self.receipt_at(index).await
+    }
+
+    /// The receipt of the entry at `index`, whatever it records, waiting a moment for the checkpoint that covers it.
+    pub async fn receipt_at(&self, index: u64) -> Result<Receipt, NoReceipt> {
+        // What is not there is not waited for.
+        let end = index.checked_add(1).ok_or(NoReceipt::Unknown)?;
+        let leaf = self.store.leaves(index..end).await?.pop().ok_or(NoReceipt::Unknown)?;
         let mut published = self.published.clone();
         let covers =
             |published: &Option<Published>| published.as_ref().is_some_and(|p| p.checkpoint.size > index);
@@ -95,7 +103,6 @@ impl Served {
         let size = published.checkpoint.size;
         let ranges = tree::inclusion_path(index, size).ok_or(NoReceipt::NotYet)?;
         let path = hashes(&*self.store, &ranges, size).await?;
-        let leaf = self.store.leaves(index..index + 1).await?.pop().ok_or(NoReceipt::Unknown)?;
         let checkpoint = String::from_utf8_lossy(&published.note).into_owned();
         Ok(Receipt { leaf, index, path, checkpoint })
     }

@@ -58,8 +58,9 @@ impl Globals {
         self.load(&self.environment)
     }
 
-    /// The settings for a command that only talks to a server: whatever issuer the file names, or none, will do.
-    fn addresses(&self) -> Result<Settings, Failure> {
+    /// The settings for a command that only wants to know where things are: whatever issuer the file names, or none,
+    /// will do.
+    pub fn places(&self) -> Result<Settings, Failure> {
         let mut environment = self.environment.clone();
         environment.push((ISSUER_VARIABLE.to_owned(), ANY_ISSUER.to_owned()));
         self.load(&environment)
@@ -75,13 +76,13 @@ impl Globals {
     pub fn admin_address(&self) -> Result<Address, Failure> {
         match &self.admin {
             Some(text) => Ok(Address::parse(text)?),
-            None => Ok(Address::Unix(self.addresses()?.admin.socket)),
+            None => Ok(Address::Unix(self.places()?.admin.socket)),
         }
     }
 
     /// The public listener as a process on this machine reaches it, for questions without credentials only.
     pub fn public_address(&self) -> Result<Address, Failure> {
-        let url = format!("http://{}", reachable(self.addresses()?.public.listen));
+        let url = format!("http://{}", reachable(self.places()?.public.listen));
         Ok(Address::parse_allowing_plain_http(&url)?)
     }
 
@@ -90,7 +91,7 @@ impl Globals {
         if self.names_an_issuer()? {
             return Ok(self.settings()?.issuer.to_string());
         }
-        Ok(format!("http://{}", reachable(self.addresses()?.public.listen)))
+        Ok(format!("http://{}", reachable(self.places()?.public.listen)))
     }
 
     fn names_an_issuer(&self) -> Result<bool, Failure> {

@@ -1,6 +1,6 @@
 //! The command line: what a person types, what a person reads.
 //!
-//! It talks to a server by its API and never opens a running server's store.
+//! It talks to a server by its API. Only `db` opens a running server's store, to read it.
 //! Everything goes in and out by what [`run`] is handed, so that a test is a
 //! user. Exit codes: 0 done, 1 refused or failed, 2 usage or configuration,
 //! 3 the server cannot be reached or is not ready.
@@ -8,6 +8,7 @@
 pub mod admin;
 mod audit;
 mod client;
+mod db;
 pub mod failure;
 pub mod globals;
 mod health;
@@ -75,6 +76,9 @@ enum Command {
     /// Read and check the issuance log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Look at, migrate and copy the database
+    #[command(subcommand)]
+    Db(db::Db),
     /// Tell whether the server is ready; exit code 3 if it is not
     Healthcheck(#[command(flatten)] health::Healthcheck),
     /// Write a completion script for a shell
@@ -118,6 +122,7 @@ async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exi
         Command::Key(verb) => key::run(verb, session).await?,
         Command::Token(verb) => return token::run(verb, session).await,
         Command::Audit(verb) => return audit::run(verb, session).await,
+        Command::Db(verb) => db::run(verb, session).await?,
         Command::Healthcheck(asked) => health::run(&asked, session).await?,
         Command::Completion { shell } => {
             let mut script = Vec::new();

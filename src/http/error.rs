@@ -165,6 +165,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::Key(ActFault::Failed(_))
         | Refusal::NotHashed(_)
         | Refusal::Unknown(_)
+        | Refusal::NotYet
         | Refusal::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),
         Refusal::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
     };
@@ -172,10 +173,13 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         tracing::error!(request_id, fault = %refusal, "an administrative act failed");
         let detail = match refusal {
             Refusal::Unknown(_) => "whether it was done is unknown: look, or repeat it",
+            Refusal::NotYet => "no checkpoint covers this entry yet",
             _ => "the service cannot do this right now; its log has the cause under this request_id",
         };
         let mut response = problem(status, title, detail.to_owned(), request_id);
-        response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
+        // A checkpoint is a second away for everybody alike.
+        let pause = if matches!(refusal, Refusal::NotYet) { 1.into() } else { jittered(request_id) };
+        response.headers_mut().insert(header::RETRY_AFTER, pause);
         return response;
     }
     problem(status, title, refusal.to_string(), request_id)

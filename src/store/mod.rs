@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod sqlite;
+pub mod status;
 
 use std::collections::HashMap;
 use std::ops::Range;

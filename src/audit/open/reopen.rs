@@ -21,6 +21,7 @@ use crate::audit::log_key::{LogKey, LogKeyFault};
 use crate::audit::recorder::{Opening, RecordFault, Recorder, WriterParts};
 use crate::audit::{body, catalogue};
 use crate::keys::seal::Sealer;
+use crate::store::status::BACKUP;
 use crate::store::{Change, NewLog, Store, StoreFault, StoredLog};
 
 /// Why the log was not reopened. Nothing was changed, unless the store did not tell.
@@ -170,7 +171,12 @@ impl Reopener<'_> {
         let (recorder, writer) = Recorder::start(opening, parts, self.deadline);
         let Reopened { origin, vkey, closed, kept, .. } = reopened;
         let change = NewLog { origin: origin.clone(), vkey: vkey.clone(), sealed_key };
-        let changes = vec![Change::ReopenLog(change), Change::SetFact(CLOSED_LOG, closed.origin.clone())];
+        // A backup is one no longer: whoever goes on from it has said so.
+        let changes = vec![
+            Change::ReopenLog(change),
+            Change::SetFact(CLOSED_LOG, closed.origin.clone()),
+            Change::SetFact(BACKUP, String::new()),
+        ];
         let done = recorder.act(records(decision, reopened, *kept), changes).await;
         recorder.finish();
         // The writer holds the store; nobody else may close it before it has ended.

@@ -1,13 +1,15 @@
 //! `mintmark audit`: read the issuance log, take it home, and check it without trusting the server.
 
+mod draft;
+mod erase;
 mod export;
+mod find;
+mod prove;
 mod public_log;
+mod receipt;
 mod reopen;
 mod report;
-
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+mod verify;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -18,15 +20,9 @@ use super::key;
 use super::output::{NOTHING, member};
 use super::session::Session;
 use super::values::{self, Time};
-use super::wire::Address;
-use crate::audit::checkpoint::Vkey;
-use crate::audit::verify::{Verdict, verify};
 use crate::time::Timestamp;
 
-const NOTHING_GIVEN: &str = "nothing to verify: give the file of an export, or --url";
 const ENTRIES: &str = "/admin/v1/audit/entries";
-/// Bytes of one read of a file, which may be a gigabyte.
-const READ_AT_ONCE: usize = 256 * 1024;
 
 /// What can be done with the log.
 #[derive(Debug, Subcommand)]
@@ -38,14 +34,20 @@ pub(super) enum Audit {
         /// Its place in the log, from 0
         index: u64,
     },
-    /// Check an export or a whole public log; exit code 1 if anything is wrong
-    Verify(#[command(flatten)] Verify),
+    /// Check an export, a whole public log or a receipt; exit code 1 if anything is wrong
+    Verify(#[command(flatten)] verify::Verify),
+    /// Tell whether a token was issued here; exit code 1 if it was not
+    Find(#[command(flatten)] find::Find),
     /// Write entries in a form that proves itself complete
     Export(#[command(flatten)] export::Export),
+    /// Erase what the log says of somebody; the proofs stay
+    Erase(#[command(flatten)] erase::Erase),
     /// Close the log after a rollback that cannot be undone, and go on under another name
     Reopen(#[command(flatten)] reopen::Reopening),
     /// Tell on one page what happened in a span of time; exit code 1 if the log is not sound
     Report(#[command(flatten)] report::Report),
+    /// Write a receipt: it proves that one entry is in the log
+    Prove(#[command(flatten)] prove::Prove),
 }
 
 /// Which entries; all conditions must hold.
@@ -80,23 +82,6 @@ pub(super) struct Search {
     limit: Option<u32>,
 }
 
-/// What is checked, and against what.
-#[derive(Debug, clap::Args)]
-pub(super) struct Verify {
-    /// A file that `mintmark audit export` wrote
-    #[arg(conflicts_with = "url")]
-    file: Option<PathBuf>,
-    /// The public listener of a server: its whole log is read
-    #[arg(long)]
-    url: Option<String>,
-    /// A file with the log's key, as /log/vkey gives it; take it from a place that you trust
-    #[arg(long, value_name = "FILE")]
-    vkey: PathBuf,
-    /// A checkpoint that you kept: the log must still contain it
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
-}
-
 /// Does it.
 pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match verb {
@@ -114,10 +99,13 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
             let entry = session.admin()?.get(&format!("{ENTRIES}/{index}")).await?;
             session.print(&entry)?;
         }
-        Audit::Verify(asked) => return check(&asked, session).await,
+        Audit::Verify(asked) => return verify::run(&asked, session).await,
         Audit::Export(asked) => export::run(&asked, session).await?,
+        Audit::Find(asked) => return find::run(&asked, session).await,
+        Audit::Erase(asked) => erase::run(&asked, session).await?,
         Audit::Reopen(asked) => reopen::run(&asked, session).await?,
         Audit::Report(asked) => return report::run(&asked, session).await,
+        Audit::Prove(asked) => prove::run(&asked, session).await?,
     }
     Ok(Exit::Done)
 }
@@ -168,33 +156,6 @@ fn row(entry: &Value) -> Vec<String> {
         first(&["client_id", "actor"]),
         about,
     ]
-}
-
-async fn check(asked: &Verify, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    if asked.file.is_none() && asked.url.is_none() {
-        return Err(Failure::usage(NOTHING_GIVEN));
-    }
-    let vkey = Vkey::parse(&session.read_text(&asked.vkey)?)
-        .map_err(|bad| Failure::usage(format!("{}: {bad}", asked.vkey.display())))?;
-    let older = asked.checkpoint.as_ref().map(|path| session.read_text(path)).transpose()?;
-    let verdict = match (&asked.file, &asked.url) {
-        (Some(file), _) => check_file(file, &vkey, older.as_deref())?,
-        (None, Some(url)) => {
-            // Nothing secret goes there, and what comes is signed.
-            let address = Address::parse_allowing_plain_http(url)?;
-            public_log::check(&address, &vkey, older).await?
-        }
-        (None, None) => return Err(Failure::usage(NOTHING_GIVEN)),
-    };
-    session.print(&json!(verdict))?;
-    Ok(if verdict.ok { Exit::Done } else { Exit::Refused })
-}
-
-fn check_file(path: &Path, vkey: &Vkey, older: Option<&str>) -> Result<Verdict, Failure> {
-    let unreadable =
-        |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
-    let file = File::open(path).map_err(unreadable)?;
-    verify(BufReader::with_capacity(READ_AT_ONCE, file), vkey, older).map_err(unreadable)
 }
 
 #[cfg(test)]

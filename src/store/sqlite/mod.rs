@@ -7,6 +7,7 @@
 
 mod append;
 mod directory_rows;
+mod backup;
 mod fault;
 mod number;
 mod parts;
@@ -14,6 +15,7 @@ mod policy_rows;
 mod read;
 mod ring_rows;
 mod schema;
+mod status;
 mod tend;
 
 use std::ops::Range;
@@ -29,6 +31,7 @@ use sqlx::sqlite::{
 };
 use tokio::sync::Mutex;
 
+use super::status::{LogStatus, StoreStatus};
 use super::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
@@ -66,6 +69,18 @@ impl SqliteStore {
     /// that is not there or that a first start left unfinished.
     pub async fn peek(path: &Path, fact: &str) -> Result<Option<String>, OpenFault> {
         schema::peek(path, fact).await
+    }
+
+    /// One look at a file, beside whoever writes it and without changing anything. `made_by` names the fact that
+    /// says who made it.
+    pub async fn status(path: &Path, made_by: &str) -> Result<StoreStatus, OpenFault> {
+        status::status(path, made_by).await
+    }
+
+    /// Copies the file `from`, beside whoever writes it, into the empty file `to`, and marks the copy as made at
+    /// `made_at` (RFC 3339). Gives the log that the copy holds. What is flushed is the caller's matter.
+    pub async fn back_up(from: &Path, to: &Path, made_at: &str) -> Result<Option<LogStatus>, OpenFault> {
+        backup::back_up(from, to, made_at).await
     }
 
     /// Opens the file, making it if `create` says so, and brings its schema up

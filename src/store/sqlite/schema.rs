@@ -26,6 +26,12 @@ pub enum OpenFault {
     /// A setting that durability rests on did not take.
     #[error("the database refuses {0}; use a local disk")]
     Setting(&'static str),
+    /// A name that the database cannot take.
+    #[error("a file's name must be UTF-8")]
+    Name,
+    /// A copy was begun and not made.
+    #[error("the copy failed: {0}")]
+    Copy(sqlx::Error),
     /// SQLite refused.
     #[error("the database cannot be opened: {0}")]
     Sqlite(#[from] sqlx::Error),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use mintmark::cli::{self, Terminal};
+use serde_json::Value;
 use tokio::net::UnixListener;
 
 use super::play::Player;
@@ -10,7 +11,8 @@ use super::render;
 
 impl Player<'_> {
     /// `run mintmark ...`: on a terminal, in a folder with an empty `mintmark.toml` whose socket is
-    /// the service's. `./token.jwt`, `./jwks.json` and `./vkey` are there; what a command writes stays.
+    /// the service's, and so is the data directory. `./token.jwt`, `./jwks.json` and `./vkey` are there; what a
+    /// command writes stays.
     pub(super) async fn run_command(&mut self, words: &[&str]) {
         let folder = self.desk.path().to_owned();
         let here = format!("{}/", folder.display());
@@ -39,6 +41,7 @@ impl Player<'_> {
         self.say(&format!("\n$ {}", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")));
         for (mark, text) in [("", stdout), ("! ", stderr)] {
             let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
+            let text = if words.get(1) == Some(&"db") { without_bytes(&text) } else { text };
             self.out.push_str(&render::marked(mark, &text));
         }
         self.say(&format!("exit {code}"));
@@ -51,6 +54,12 @@ impl Player<'_> {
         std::fs::create_dir_all(folder.join("data")).unwrap();
         // Left by the command before, if there was one.
         let _ = std::fs::remove_file(folder.join("data/admin.sock"));
+        for name in ["mintmark.db", "lock", "last_signed"] {
+            let (own, here) = (self.mint.data_dir().join(name), folder.join("data").join(name));
+            if !here.is_symlink() {
+                std::os::unix::fs::symlink(own, here).unwrap();
+            }
+        }
         let jwks = self.mint.get("/.well-known/jwks.json").await.body;
         let vkey = self.mint.get("/log/vkey").await.body;
         let token = self.last_token.clone().unwrap_or_default().into_bytes();
@@ -60,6 +69,24 @@ impl Player<'_> {
             std::fs::write(folder.join(name), bytes).unwrap();
         }
     }
+}
+
+/// Without the numbers of bytes, which follow from the version of SQLite and from which commits met.
+fn without_bytes(text: &str) -> String {
+    let hidden = || Value::from("<bytes>");
+    if let Ok(mut document) = serde_json::from_str::<Value>(text) {
+        match document.get_mut("bytes") {
+            Some(Value::Object(members)) => members.values_mut().for_each(|bytes| *bytes = hidden()),
+            Some(bytes) => *bytes = hidden(),
+            None => {}
+        }
+        return format!("{document}\n");
+    }
+    let hide = |line: &str| match line.rsplit_once(' ') {
+        Some((name, _)) if line.starts_with("bytes") => format!("{name} <bytes>\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(hide).collect()
 }
 
 /// A secret is held to its form and shown as what it is.

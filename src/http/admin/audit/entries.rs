@@ -1,18 +1,11 @@
-//! `/admin/v1/audit`.
+//! `GET /admin/v1/audit/entries`: what was searched for, and single entries.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use futures_util::stream;
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{AdminSide, Caller, Shared, answer, listing, to_its_end};
+use super::super::{Caller, Shared, answer, listing, to_its_end};
 use crate::admin::Refusal;
 use crate::audit::event::EventType;
 use crate::audit::search::Query;
@@ -47,15 +40,7 @@ impl From<StoredEntry> for EntryBody {
     }
 }
 
-pub(super) fn router() -> Router<Arc<AdminSide>> {
-    Router::new()
-        .route("/admin/v1/audit/entries", get(search))
-        .route("/admin/v1/audit/entries/{index}", get(show))
-        .route("/admin/v1/audit/export", get(export))
-        .route("/admin/v1/audit/report", get(super::report::report))
-}
-
-async fn search(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn search(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
     let (form, paging) = match listing::read_query(query.as_deref(), &FILTERS, &caller.0.request_id) {
         Ok(read) => read,
         Err(refused) => return *refused,
@@ -120,38 +105,11 @@ fn read_filters(form: &Form) -> Result<(Query, bool), &'static str> {
     Ok((query, unexpired.unwrap_or_default()))
 }
 
-async fn show(State(side): Shared, caller: Caller, Path(index): Path<String>) -> Response {
+pub(super) async fn show(State(side): Shared, caller: Caller, Path(index): Path<String>) -> Response {
     let Ok(index) = index.parse() else {
         return error::not_done(&Refusal::NotFound("entry"), &caller.0.request_id);
     };
     let actor = caller.0.clone();
     let done = to_its_end(async move { side.admin.log_entry(&actor, index).await }).await;
     answer(done, &caller.0.request_id, |entry| error::json(&EntryBody::from(entry)))
-}
-
-async fn export(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    let form = match listing::read_query(query.as_deref(), &["first", "end"], &caller.0.request_id) {
-        Ok((form, _)) => form,
-        Err(refused) => return *refused,
-    };
-    let number = |name| form.value(name).map(str::parse::<u64>).transpose();
-    let (Ok(first), Ok(end)) = (number("first"), number("end")) else {
-        return error::malformed(Malformed::Query, "first and end are numbers", &caller.0.request_id);
-    };
-    let (actor, admin) = (caller.0.clone(), side.admin.clone());
-    let done = to_its_end(async move { admin.begin_export(&actor, first, end).await }).await;
-    answer(done, &caller.0.request_id, |(range, header)| {
-        let first_line = format!("{}\n", header.line());
-        let head = stream::once(std::future::ready(Ok::<_, std::io::Error>(Bytes::from(first_line))));
-        let rest = stream::try_unfold((side, range), |(side, mut range)| async move {
-            let page = side.admin.export_page(range.clone()).await.map_err(std::io::Error::other)?;
-            let Some(last) = page.last() else { return Ok(None) };
-            range.start = last.index.saturating_add(1);
-            let lines: String = page.iter().map(|entry| entry.line() + "\n").collect();
-            Ok(Some((Bytes::from(lines), (side, range))))
-        });
-        // A failure midway cuts the stream, which the reader sees: the last line or the chunk is missing.
-        let body = Body::from_stream(futures_util::StreamExt::chain(head, rest));
-        ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
-    })
 }
