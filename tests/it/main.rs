@@ -25,6 +25,7 @@ mod scopes_and_limits;
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
 mod clock;
+mod cursors;
 mod database;
 mod documents;
 mod imported;
