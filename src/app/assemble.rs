@@ -18,7 +18,7 @@ use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::clients::Authenticator;
 use crate::config::{Kek, Settings};
-use crate::http::admin::{AdminSide, admin_router};
+use crate::http::admin::{AdminSide, Cursors, admin_router};
 use crate::http::{Public, RequestIds, public_router};
 use crate::issue::{Mint, MintParts, WallClock};
 use crate::jose::provider;
@@ -166,7 +166,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         trusted_proxies: settings.public.trusted_proxies.clone(),
         request_ids: request_ids.clone(),
     };
-    let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey() };
+    let cursors = Cursors::new(entropy.clone());
+    let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
     Ok(App {
         public: public_router(&Arc::new(public)),
         admin_side: admin_router(Arc::new(side)),

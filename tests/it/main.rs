@@ -27,6 +27,7 @@ mod scopes_and_limits;
 mod admin_api;
 mod auditing;
 mod clock;
+mod cursors;
 mod database;
 mod documents;
 mod foreign_logs;

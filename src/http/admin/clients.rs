@@ -12,7 +12,8 @@ use axum::routing::{get, post};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use super::{AdminSide, Caller, Shared, answer, listing, object, read_body, to_its_end};
+use super::listing::{Listing, Route};
+use super::{AdminSide, Caller, Shared, answer, object, read_body, to_its_end};
 use crate::admin::{Created, NewClient, NewSecret, Refusal};
 use crate::http::error;
 use crate::policy::Client;
@@ -50,7 +51,8 @@ pub(super) fn router() -> Router<Arc<AdminSide>> {
 }
 
 async fn list(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    let (_, paging) = match listing::read_query(query.as_deref(), &[], &caller.0.request_id) {
+    let route = Route::whole("/admin/v1/clients");
+    let listing = match Listing::read(route, query.as_deref(), &caller, &side.cursors) {
         Ok(read) => read,
         Err(refused) => return *refused,
     };
@@ -58,7 +60,7 @@ async fn list(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) ->
     let mut clients: Vec<_> =
         policy.clients.values().map(|found| (found.client.id.as_str(), &found.client)).collect();
     clients.sort_by_key(|(id, _)| *id);
-    listing::by_name(clients.into_iter(), &paging, "/admin/v1/clients?")
+    listing.by_name(clients.into_iter(), &side.cursors)
 }
 
 async fn show(State(side): Shared, caller: Caller, Path(id): Path<String>) -> Response {

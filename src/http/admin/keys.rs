@@ -12,7 +12,8 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{AdminSide, Caller, Shared, answer, listing, read_body, to_its_end};
+use super::listing::{Listing, Route};
+use super::{AdminSide, Caller, Shared, answer, read_body, to_its_end};
 use crate::admin::{Refusal, Revoke};
 use crate::audit::unexpired::Unexpired;
 use crate::http::error;
@@ -102,20 +103,20 @@ struct KeyList {
 
 /// In the order in which the keys were made.
 async fn list(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    let paging = match listing::read_query(query.as_deref(), &[], &caller.0.request_id) {
-        Ok((_, paging)) => paging,
+    let listing = match Listing::read(Route::whole(KEYS), query.as_deref(), &caller, &side.cursors) {
+        Ok(listing) => listing,
         Err(refused) => return *refused,
     };
     let rotator = side.admin.rotator();
     let ring = rotator.ring();
-    let after = paging.after.as_deref().and_then(Kid::parse);
+    let after = listing.after_name().and_then(Kid::parse);
     let seen = after.and_then(|kid| ring.keys.iter().position(|key| key.kid == kid));
     let rest = ring.keys.get(seen.map_or(0, |last| last + 1)..).unwrap_or_default();
-    let page = rest.get(..paging.limit).unwrap_or(rest);
+    let page = rest.get(..listing.limit).unwrap_or(rest);
     let next = page.last().filter(|_| page.len() < rest.len()).map(|key| key.kid.to_string());
     let items = page.iter().map(|key| KeyBody::of(&ring, key, rotator)).collect();
     let list = KeyList { items, now: side.admin.now().seconds() };
-    listing::linked(error::json(&list), next.as_deref(), &format!("{KEYS}?"), paging.limit)
+    listing.linked(error::json(&list), next.as_deref().map(str::as_bytes), &side.cursors)
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,12 @@
-//! Lists by name, page by page: `limit`, `cursor`, `Link: rel="next"`. RFC 8288.
+//! Lists page by page: `limit`, `cursor`, `Link: rel="next"`. RFC 8288.
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::digest::{base64url, base64url_decode};
+use super::Caller;
+use super::cursor::{Cursors, Question};
+use crate::admin::Refusal;
 use crate::http::error::{self, Malformed};
 use crate::oauth::form::Form;
 
@@ -18,69 +20,154 @@ struct Items<T> {
     items: Vec<T>,
 }
 
-/// The parameters of a list, strictly read.
-pub(super) struct Paging {
-    pub(super) limit: usize,
-    /// The last item of the page before.
-    pub(super) after: Option<String>,
+/// A list, and what it may be asked for beside `limit` and `cursor`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    /// Its path.
+    pub(super) path: &'static str,
+    /// What every page goes on to be asked for.
+    pub(super) filters: &'static [&'static str],
+    /// What only the first page is asked for.
+    pub(super) first: &'static [&'static str],
 }
 
-/// Reads a query of the parameters `known`, `limit` and `cursor`, each at most once.
-pub(super) fn read_query(
+impl Route {
+    /// A list of everything.
+    pub(super) const fn whole(path: &'static str) -> Self {
+        Self { path, filters: &[], first: &[] }
+    }
+}
+
+/// One page as it was asked for, strictly read.
+pub(super) struct Listing {
+    /// All parameters.
+    pub(super) form: Form,
+    /// Items at most.
+    pub(super) limit: usize,
+    /// Where the page before ended; `None` for the first page.
+    after: Option<Vec<u8>>,
+    /// The list's own path with its filters, up to and with `?` or `&`.
+    path: String,
+    actor: String,
+    request_id: String,
+}
+
+/// Reads a query of the parameters `known`, each at most once.
+pub(super) fn read_query<'a>(
     query: Option<&str>,
-    known: &[&str],
+    known: impl Fn(&str) -> bool + 'a,
     request_id: &str,
-) -> Result<(Form, Paging), Box<Response>> {
+) -> Result<Form, Box<Response>> {
     let refuse = |detail: &str| Box::new(error::malformed(Malformed::Query, detail, request_id));
     let form =
         Form::parse(query.unwrap_or_default().as_bytes()).map_err(|_| refuse("the query cannot be read"))?;
     let mut seen = Vec::new();
     for name in form.names() {
-        if !(known.contains(&name) || ["limit", "cursor"].contains(&name)) || seen.contains(&name) {
+        if !known(name) || seen.contains(&name) {
             return Err(refuse("a parameter is unknown or repeated"));
         }
         seen.push(name);
     }
-    let limit = match form.value("limit") {
-        None => DEFAULT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MOST).contains(limit))
-            .ok_or_else(|| refuse("limit is 1 to 1000"))?,
-    };
-    let decoded = |text: &str| String::from_utf8(base64url_decode(text)?).ok();
-    let after = match form.value("cursor") {
-        None => None,
-        Some(text) => Some(decoded(text).ok_or_else(|| refuse("the cursor is not one of ours"))?),
-    };
-    Ok((form, Paging { limit, after }))
+    Ok(form)
 }
 
-/// One page of items that come sorted by name.
-pub(super) fn by_name<'a, T: Serialize>(
-    sorted: impl Iterator<Item = (&'a str, T)>,
-    paging: &Paging,
-    path: &str,
-) -> Response {
-    let mut rest = sorted.skip_while(|(name, _)| paging.after.as_deref().is_some_and(|after| *name <= after));
-    let page: Vec<_> = rest.by_ref().take(paging.limit).collect();
-    let next = page.last().filter(|_| rest.next().is_some()).map(|(name, _)| (*name).to_owned());
-    items(page.into_iter().map(|(_, item)| item).collect(), next.as_deref(), path, paging.limit)
+/// A number of items, 1 to 1000.
+pub(super) fn read_count(form: &Form, name: &str, usual: usize) -> Option<usize> {
+    let Some(text) = form.value(name) else { return Some(usual) };
+    text.parse().ok().filter(|count| (1..=MOST).contains(count))
 }
 
-/// A page with the way to the next one.
-pub(super) fn items<T: Serialize>(items: Vec<T>, next: Option<&str>, path: &str, limit: usize) -> Response {
-    linked(error::json(&Items { items }), next, path, limit)
-}
+impl Listing {
+    /// Reads which page of `route` is asked for, and by whom.
+    pub(super) fn read(
+        route: Route,
+        query: Option<&str>,
+        caller: &Caller,
+        cursors: &Cursors,
+    ) -> Result<Self, Box<Response>> {
+        let (actor, request_id) = (caller.0.name.clone(), caller.0.request_id.clone());
+        let refuse = |detail: &str| Box::new(error::malformed(Malformed::Query, detail, &request_id));
+        let known = |name: &str| {
+            ["limit", "cursor"].contains(&name)
+                || route.filters.contains(&name)
+                || route.first.contains(&name)
+        };
+        let form = read_query(query, known, &request_id)?;
+        let limit = read_count(&form, "limit", DEFAULT).ok_or_else(|| refuse("limit is 1 to 1000"))?;
+        let path = path_of(route, &form);
+        let foreign = "the cursor is not one of ours, or the server was restarted: begin again";
+        let position = |cursor| cursors.read(Question { path: &path, actor: &actor }, cursor);
+        let after = form.value("cursor").map(|cursor| position(cursor).ok_or_else(|| refuse(foreign)));
+        let after = after.transpose()?;
+        Ok(Self { form, limit, after, path, actor, request_id })
+    }
 
-/// Adds the way to the next page. `path` may end in a query of its own, up to and with `?` or `&`.
-pub(super) fn linked(mut response: Response, next: Option<&str>, path: &str, limit: usize) -> Response {
-    if let Some(next) = next {
-        let link = format!("<{path}limit={limit}&cursor={}>; rel=\"next\"", base64url(next.as_bytes()));
-        if let Ok(link) = HeaderValue::from_str(&link) {
+    /// The name that the page before ended with, in lists by name.
+    pub(super) fn after_name(&self) -> Option<&str> {
+        std::str::from_utf8(self.after.as_deref()?).ok()
+    }
+
+    /// The entry that the page before ended at, in lists of the log.
+    pub(super) fn after_index(&self) -> Option<u64> {
+        Some(u64::from_be_bytes(self.after.as_deref()?.try_into().ok()?))
+    }
+
+    /// One page of items that come sorted by name.
+    pub(super) fn by_name<'a, T: Serialize>(
+        &self,
+        sorted: impl Iterator<Item = (&'a str, T)>,
+        cursors: &Cursors,
+    ) -> Response {
+        let after = self.after_name();
+        let mut rest = sorted.skip_while(|(name, _)| after.is_some_and(|after| *name <= after));
+        let page: Vec<_> = rest.by_ref().take(self.limit).collect();
+        let next = page.last().filter(|_| rest.next().is_some()).map(|(name, _)| (*name).to_owned());
+        let items = page.into_iter().map(|(_, item)| item).collect();
+        self.linked(items_of(items), next.as_deref().map(str::as_bytes), cursors)
+    }
+
+    /// Entries of the log, and the way on from `next`.
+    pub(super) fn entries<T: Serialize>(
+        &self,
+        entries: Vec<T>,
+        next: Option<u64>,
+        cursors: &Cursors,
+    ) -> Response {
+        let next = next.map(u64::to_be_bytes);
+        self.linked(items_of(entries), next.as_ref().map(<[u8; 8]>::as_slice), cursors)
+    }
+
+    /// Adds the way to the page after `next`.
+    pub(super) fn linked(&self, mut response: Response, next: Option<&[u8]>, cursors: &Cursors) -> Response {
+        let Self { path, actor, limit, .. } = self;
+        let Some(next) = next else { return response };
+        let Ok(cursor) = cursors.give(Question { path, actor }, next) else {
+            // A list that ends early would be taken for a whole one.
+            return error::not_done(&Refusal::Internal("no randomness for a cursor"), &self.request_id);
+        };
+        if let Ok(link) =
+            HeaderValue::from_str(&format!("<{path}limit={limit}&cursor={cursor}>; rel=\"next\""))
+        {
             response.headers_mut().insert(header::LINK, link);
         }
+        response
     }
-    response
+}
+
+/// The list's own path with the filters that were given, in the list's own order and spelling.
+fn path_of(route: Route, form: &Form) -> String {
+    let mut path = format!("{}?", route.path);
+    for name in route.filters {
+        if let Some(value) = form.value(name) {
+            path.push_str(name);
+            path.push('=');
+            path.extend(value.bytes().map(|byte| format!("%{byte:02X}")));
+            path.push('&');
+        }
+    }
+    path
+}
+
+fn items_of<T: Serialize>(items: Vec<T>) -> Response {
+    error::json(&Items { items })
 }

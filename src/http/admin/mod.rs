@@ -2,6 +2,7 @@
 
 mod audit;
 mod clients;
+mod cursor;
 mod keys;
 mod listing;
 mod report;
@@ -17,6 +18,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use cursor::Cursors;
 
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
@@ -35,6 +38,8 @@ pub struct AdminSide {
     pub served: Served,
     /// The log's public key as text.
     pub vkey: String,
+    /// Where pages go on.
+    pub cursors: Cursors,
 }
 
 type Shared = State<Arc<AdminSide>>;

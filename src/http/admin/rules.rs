@@ -9,7 +9,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::{AdminSide, Caller, Shared, answer, if_match, listing, object, read_body, to_its_end};
+use super::listing::{Listing, Route};
+use super::{AdminSide, Caller, Shared, answer, if_match, object, read_body, to_its_end};
 use crate::admin::Refusal;
 use crate::http::error::{self, Malformed};
 use crate::policy::{Resource, ScopeRule};
@@ -23,11 +24,12 @@ pub(super) fn router() -> Router<Arc<AdminSide>> {
 }
 
 async fn list_resources(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    match listing::read_query(query.as_deref(), &[], &caller.0.request_id) {
-        Ok((_, paging)) => {
+    let route = Route::whole("/admin/v1/resources");
+    match Listing::read(route, query.as_deref(), &caller, &side.cursors) {
+        Ok(listing) => {
             let policy = side.admin.policy();
             let sorted = policy.resources.iter().map(|(uri, resource)| (uri.as_str(), resource));
-            listing::by_name(sorted, &paging, "/admin/v1/resources?")
+            listing.by_name(sorted, &side.cursors)
         }
         Err(refused) => *refused,
     }
@@ -64,11 +66,12 @@ async fn put_resource(
 }
 
 async fn list_scopes(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    match listing::read_query(query.as_deref(), &[], &caller.0.request_id) {
-        Ok((_, paging)) => {
+    let route = Route::whole("/admin/v1/scopes");
+    match Listing::read(route, query.as_deref(), &caller, &side.cursors) {
+        Ok(listing) => {
             let policy = side.admin.policy();
             let sorted = policy.scopes.iter().map(|(name, rule)| (name.as_str(), rule));
-            listing::by_name(sorted, &paging, "/admin/v1/scopes?")
+            listing.by_name(sorted, &side.cursors)
         }
         Err(refused) => *refused,
     }

@@ -5,7 +5,8 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{Caller, Shared, answer, listing, to_its_end};
+use super::super::listing::{Listing, Route};
+use super::super::{Caller, Shared, answer, to_its_end};
 use crate::admin::Refusal;
 use crate::audit::event::EventType;
 use crate::audit::search::Query;
@@ -16,7 +17,9 @@ use crate::oauth::form::Form;
 use crate::store::StoredEntry;
 use crate::time::Timestamp;
 
-const FILTERS: [&str; 8] = ["client_id", "jti", "scope", "kid", "event", "from", "to", "unexpired"];
+/// What entries are searched by.
+pub(super) const FILTERS: &[&str] = &["client_id", "jti", "scope", "kid", "event", "from", "to", "unexpired"];
+const ENTRIES: Route = Route { path: "/admin/v1/audit/entries", filters: FILTERS, first: &[] };
 
 /// An entry as objects, for people; an export has the exact bytes.
 #[derive(Serialize)]
@@ -41,41 +44,22 @@ impl From<StoredEntry> for EntryBody {
 }
 
 pub(super) async fn search(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    let (form, paging) = match listing::read_query(query.as_deref(), &FILTERS, &caller.0.request_id) {
-        Ok(read) => read,
+    let listing = match Listing::read(ENTRIES, query.as_deref(), &caller, &side.cursors) {
+        Ok(listing) => listing,
         Err(refused) => return *refused,
     };
-    let filters = match read_filters(&form) {
+    let filters = match read_filters(&listing.form) {
         Ok((filters, true)) => side.admin.unexpired(filters),
         Ok((filters, false)) => filters,
         Err(detail) => return error::malformed(Malformed::Query, detail, &caller.0.request_id),
     };
-    let before = paging.after.as_deref().map(str::parse::<u64>);
-    let Ok(before) = before.transpose() else {
-        return error::malformed(Malformed::Query, "the cursor is not one of ours", &caller.0.request_id);
-    };
-    let path = path_of(&form);
-    let (actor, limit) = (caller.0.clone(), paging.limit);
-    let done = to_its_end(async move { side.admin.search_log(&actor, &filters, before, limit).await }).await;
+    let (actor, before, limit) = (caller.0.clone(), listing.after_index(), listing.limit);
+    let admin = side.admin.clone();
+    let done = to_its_end(async move { admin.search_log(&actor, &filters, before, limit).await }).await;
     answer(done, &caller.0.request_id, |page| {
-        let next = page.next.map(|index| index.to_string());
-        let entries = page.entries.into_iter().map(EntryBody::from).collect();
-        listing::items::<EntryBody>(entries, next.as_deref(), &path, limit)
+        let entries = page.entries.into_iter().map(EntryBody::from).collect::<Vec<_>>();
+        listing.entries(entries, page.next, &side.cursors)
     })
-}
-
-/// The list's own path with the filters that were given.
-fn path_of(form: &Form) -> String {
-    let mut path = "/admin/v1/audit/entries?".to_owned();
-    for name in FILTERS {
-        if let Some(value) = form.value(name) {
-            path.push_str(name);
-            path.push('=');
-            path.extend(value.bytes().map(|byte| format!("%{byte:02X}")));
-            path.push('&');
-        }
-    }
-    path
 }
 
 /// The question, and whether it is about unexpired tokens only.

@@ -10,8 +10,9 @@ use super::super::{Caller, Shared, answer, listing, to_its_end};
 use crate::http::error::{self, Malformed};
 
 pub(super) async fn export(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    let form = match listing::read_query(query.as_deref(), &["first", "end"], &caller.0.request_id) {
-        Ok((form, _)) => form,
+    let known = |name: &str| ["first", "end"].contains(&name);
+    let form = match listing::read_query(query.as_deref(), known, &caller.0.request_id) {
+        Ok(form) => form,
         Err(refused) => return *refused,
     };
     let number = |name| form.value(name).map(str::parse::<u64>).transpose();

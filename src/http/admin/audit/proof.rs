@@ -10,8 +10,9 @@ use crate::audit::decimal;
 use crate::http::error::{self, Malformed};
 
 pub(super) async fn proof(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    let form = match listing::read_query(query.as_deref(), &["index", "jti"], &caller.0.request_id) {
-        Ok((form, _)) => form,
+    let known = |name: &str| ["index", "jti"].contains(&name);
+    let form = match listing::read_query(query.as_deref(), known, &caller.0.request_id) {
+        Ok(form) => form,
         Err(refused) => return *refused,
     };
     let proved = match (form.value("index").map(decimal), form.value("jti")) {
