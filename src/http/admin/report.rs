@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 
 pub(super) async fn report(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
     let form = match listing::read_query(query.as_deref(), &["from", "to"], &caller.0.request_id) {
-        Ok((form, _)) => form,
+        Ok(form) => form,
         Err(refused) => return *refused,
     };
     let seconds = |name| {
