@@ -9,8 +9,8 @@ mod erase;
 mod find;
 mod keys;
 mod log;
-mod report;
 mod proof;
+mod report;
 mod rules;
 
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub use clients::{Created, NewClient, NewSecret};
 pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
-pub use report::{Progress, Reporting};
 pub use proof::Proved;
+pub use report::{Progress, Reporting};
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;

@@ -88,9 +88,9 @@ async fn lay(
     let parts = WriterParts { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), node };
     let (recorder, writer) = Recorder::start(opened.opening, parts, settings.audit.deadline);
     let (mut records, mut changes) = opened.first;
-    let (changed, settings_in_force) = settings_record::compared(&*store, settings).await?;
-    records.extend(changed);
-    changes.extend(settings_in_force);
+    let (record, in_force) = settings_record::compared(&*store, settings).await?;
+    records.extend(record);
+    changes.extend(in_force);
     recorder.act(records, changes).await?;
 
     let signer = Arc::new(Signer::default());

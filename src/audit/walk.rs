@@ -139,7 +139,9 @@ impl<'s> Walk<'s> {
         let Some(frame) = self.frames.last_mut() else { return Ok(Vec::new()) };
         let lowest = highest.saturating_sub(WINDOW - 1);
         let wanted: Vec<u8> = (lowest..=highest).rev().filter(|&slot| frame.slots.has(slot)).collect();
-        wanted.iter().for_each(|&slot| frame.slots.remove(slot));
+        for &slot in &wanted {
+            frame.slots.remove(slot);
+        }
         let base = frame.base;
         let page = |slot: u8| base.saturating_add(u64::from(slot));
         let narrowed = self.narrowed(0, page(lowest)..page(highest).saturating_add(1)).await?;

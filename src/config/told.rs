@@ -19,15 +19,15 @@ impl Settings {
         let algorithms = keys.algorithms.iter().map(|algorithm| algorithm.as_str().to_owned());
         let proxies = self.public.trusted_proxies.iter().map(ToString::to_string);
         BTreeMap::from([
-            told(&o::ISSUER, &self.issuer),
-            told(&o::NODE, &self.node),
-            told(&o::DATA_DIR, self.data_dir.display()),
-            told(&o::PUBLIC_LISTEN, self.public.listen),
+            told(&o::ISSUER, self.issuer.to_string()),
+            told(&o::NODE, self.node.to_string()),
+            told(&o::DATA_DIR, self.data_dir.display().to_string()),
+            told(&o::PUBLIC_LISTEN, self.public.listen.to_string()),
             told(&o::PUBLIC_TRUSTED_PROXIES, list(proxies.collect())),
-            told(&o::ADMIN_SOCKET, self.admin.socket.display()),
+            told(&o::ADMIN_SOCKET, self.admin.socket.display().to_string()),
             told(&o::ADMIN_LISTEN, self.admin.listen.map(|address| address.to_string()).unwrap_or_default()),
             told(&o::STORE_URL, format!("sqlite:{}", database.display())),
-            told(&o::KEYS_KEK_FILE, keys.kek_file.display()),
+            told(&o::KEYS_KEK_FILE, keys.kek_file.display().to_string()),
             told(&o::KEYS_ALGORITHMS, list(algorithms.collect())),
             told(&o::KEYS_ACTIVE_FOR, span_text(keys.active_for)),
             told(&o::KEYS_PUBLISH_AHEAD, span_text(keys.publish_ahead)),
@@ -38,20 +38,20 @@ impl Settings {
             told(&o::KEYS_RETAIN_FOR, span_text(keys.retain_for)),
             told(&o::TOKENS_LIFETIME, span_text(tokens.lifetime)),
             told(&o::TOKENS_MAX_LIFETIME, span_text(tokens.max_lifetime)),
-            told(&o::AUDIT_ORIGIN, &audit.origin),
-            told(&o::AUDIT_PUBLIC, audit.public),
+            told(&o::AUDIT_ORIGIN, audit.origin.as_str()),
+            told(&o::AUDIT_PUBLIC, audit.public.to_string()),
             told(&o::AUDIT_CHECKPOINT, span_text(audit.checkpoint)),
             told(&o::AUDIT_DEADLINE, span_text(audit.deadline)),
             told(&o::AUDIT_BODY_RETENTION, span_text(audit.body_retention)),
             told(&o::LIMITS_ATTEMPTS, rate(self.limits.attempts)),
             told(&o::LIMITS_SOURCE_ATTEMPTS, rate(self.limits.source_attempts)),
-            told(&o::LIMITS_NODES, self.limits.nodes),
+            told(&o::LIMITS_NODES, self.limits.nodes.to_string()),
         ])
     }
 }
 
-fn told<T>(option: &Declared<T>, value: impl ToString) -> (&'static str, String) {
-    (option.row.path, value.to_string())
+fn told<T>(option: &Declared<T>, value: impl Into<String>) -> (&'static str, String) {
+    (option.row.path, value.into())
 }
 
 #[cfg(test)]

@@ -52,8 +52,11 @@ impl Slots {
     /// The slots that are in both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a & e, b & f, c & g, d & h])
+        let mut both = self;
+        for (word, other) in both.0.iter_mut().zip(other.0) {
+            *word &= other;
+        }
+        both
     }
 
     /// The highest slot, if there is one.
@@ -169,7 +172,9 @@ impl Page {
             let mut slots = Slots::default();
             if count < BITMAP {
                 let (listed, rest) = input.split_at_checked(count)?;
-                listed.iter().for_each(|&slot| slots.insert(slot));
+                for &slot in listed {
+                    slots.insert(slot);
+                }
                 input = rest;
             } else {
                 for word in &mut slots.0 {
@@ -205,8 +210,12 @@ mod tests {
         let times = vec((0..9_000_000_000_000_u64, proptest::option::of(0..9_000_000_u64)), 0..3);
         (notes, times).prop_map(|(notes, times)| {
             let mut page = Page::default();
-            notes.iter().for_each(|&(term, slot)| page.note(slot, Term(term)));
-            times.iter().for_each(|&(ts, exp)| page.note_time(Timestamp::from_micros(ts), exp));
+            for (term, slot) in notes {
+                page.note(slot, Term(term));
+            }
+            for (ts, exp) in times {
+                page.note_time(Timestamp::from_micros(ts), exp);
+            }
             page
         })
     }

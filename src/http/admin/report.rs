@@ -21,7 +21,8 @@ use crate::http::error::{self, Malformed};
 use crate::time::Timestamp;
 
 pub(super) async fn report(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
-    let form = match listing::read_query(query.as_deref(), &["from", "to"], &caller.0.request_id) {
+    let known = |name: &str| ["from", "to"].contains(&name);
+    let form = match listing::read_query(query.as_deref(), known, &caller.0.request_id) {
         Ok(form) => form,
         Err(refused) => return *refused,
     };

@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
-use super::{directory_rows, parts, policy_rows, ring_rows};
+use super::{directory_rows, log_row, parts, policy_rows, ring_rows};
 use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
@@ -214,38 +214,8 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
         Change::SwapRing { expected, ring, fresh, resealed } => {
             ring_rows::swap(connection, *expected, ring, (fresh, resealed)).await
         }
-        Change::OpenLog(log) => {
-            sqlx::query(
-                "INSERT INTO log (id, origin, vkey, sealed_key, size, root) VALUES (1, $1, $2, $3, 0, $4)",
-            )
-            .bind(&log.origin)
-            .bind(&log.vkey)
-            .bind(log.sealed_key.as_slice())
-            .bind(crate::audit::tree::EMPTY_ROOT.as_bytes().as_slice())
-            .execute(connection)
-            .await?;
-            Ok(())
-        }
-        Change::ReopenLog(log) => {
-            let update = sqlx::query(
-                "UPDATE log SET origin = $1, vkey = $2, sealed_key = $3, checkpoint = NULL WHERE id = 1",
-            );
-            update
-                .bind(&log.origin)
-                .bind(&log.vkey)
-                .bind(log.sealed_key.as_slice())
-                .execute(connection)
-                .await?;
-            Ok(())
-        }
-        Change::SealLogKey(sealed) => {
-            let update = sqlx::query("UPDATE log SET sealed_key = $1 WHERE id = 1").bind(sealed.as_slice());
-            update.execute(connection).await?;
-            Ok(())
-        }
-        Change::Publish(note) => {
-            sqlx::query("UPDATE log SET checkpoint = $1 WHERE id = 1").bind(note).execute(connection).await?;
-            Ok(())
+        Change::OpenLog(_) | Change::ReopenLog(_) | Change::SealLogKey(_) | Change::Publish(_) => {
+            log_row::apply(connection, change).await
         }
         Change::Erase { entries, pages } => {
             parts::erase(connection, entries).await?;

@@ -6,9 +6,10 @@
 //! never waits for it. All of this is asserted at start.
 
 mod append;
-mod directory_rows;
 mod backup;
+mod directory_rows;
 mod fault;
+mod log_row;
 mod number;
 mod parts;
 mod policy_rows;
