@@ -102,8 +102,8 @@ def checkpoint_of(server, at_least):
     raise mintmark.Refused(f"no checkpoint of {at_least} entries within 20 s")
 
 
-def make(binary, home, records, runs=6):
-    """A log of about so many records, from so many runs of one node."""
+def make(binary, home, records, look=lambda server, vkey: None, runs=6):
+    """A log of about so many records, from so many runs of one node; `look` sees the server before it ends."""
     server = mintmark.Server(binary, home)
     server.init()
     server.start()
@@ -122,6 +122,7 @@ def make(binary, home, records, runs=6):
         file = Path(home) / "export.ndjson"
         vkey = server.export(file).read_bytes()
         export = file.read_bytes()
+        look(server, vkey)
         return Made(export, part(server, home, len(export.splitlines()) - 1), vkey, kept)
     finally:
         server.stop()

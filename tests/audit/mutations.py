@@ -22,6 +22,8 @@ import forge
 import logs
 import make_log
 import verifiers
+from mintmark_audit.note import read_vkey
+from mintmark_audit.served import verify_served
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "faults"))
@@ -96,17 +98,23 @@ def work(number):
 
 
 def made_logs(args, folder):
-    """The log and the stranger's; made by two servers, or taken from an earlier run."""
+    """The log and the stranger's, made by two servers, or taken from an earlier run; and what the walks of both gave."""
     if args.logs:
-        return [make_log.Made.load(args.logs / name) for name in ("true", "foreign")]
-    made = []
+        return [make_log.Made.load(args.logs / name) for name in ("true", "foreign")], []
+    made, walks = [], []
     for name, records in (("true", args.records), ("foreign", max(args.records // 8, 100))):
-        home = folder / name
-        home.mkdir()
-        made.append(make_log.make(args.binary, home, records))
+        made.append(make_log.make(args.binary, folder / name, records, lambda *seen: walks.extend(walk(*seen))))
         if args.save:
             made[-1].save(args.save / name)
-    return made
+    return made, walks
+
+
+def walk(server, vkey):
+    """Whether the public log of a running server, with every tile, is found sound: by the program, by the one here."""
+    file = server.home / "public.vkey"
+    file.write_bytes(vkey)
+    code, _, _ = server.run("audit", "verify", "--url", server.url, "--vkey", str(file))
+    return [code == 0, verify_served(f"{server.url}/log/", read_vkey(vkey)).ok]
 
 
 def count(results):
@@ -153,7 +161,7 @@ def keep(campaign, bad, folder):
 def run(args, folder):
     """All forgeries by several workers; gives the figures and the verdicts."""
     global campaign
-    made, foreign = made_logs(args, folder)
+    (made, foreign), walks = made_logs(args, folder)
     campaign = Campaign(args, made, foreign, folder)
     # The workers inherit what is remembered here.
     controls = campaign.controls(folder)
@@ -164,13 +172,14 @@ def run(args, folder):
     figures = count(results)
     bad = sorted((result for result in results if not result.get("good", True)), key=lambda result: result["number"])
     made_of = {"seed": args.seed, "log": make_log.tell(made), "seconds": round(time.monotonic() - begin, 1)}
-    result = made_of | figures | {"controls": len(controls), "bad": bad[:SHOWN]}
+    result = made_of | figures | {"controls": len(controls), "walks": len(walks), "bad": bad[:SHOWN]}
     if bad:
         result["kept"] = keep(campaign, bad, args.failures)
     if args.only is not None:
         result["results"] = results
     asked = figures["mutations"]
-    return result, {
+    walked = {"the public logs are found sound by both, tile by tile": all(walks)} if walks else {}
+    return result, walked | {
         "what is sound is found sound by both": all(controls),
         "forgeries were made": asked > 0.9 * len(numbers),
         "the program sees every forgery": figures["detected_by_product"] == asked,
@@ -188,7 +197,8 @@ def main():
     parser.add_argument("--workers", type=int, default=(os.cpu_count() or 1) + 1)
     parser.add_argument("--logs", type=Path, help="take the logs that an earlier run has saved here")
     parser.add_argument("--save", type=Path, help="save the logs here")
-    parser.add_argument("--failures", type=Path, default=Path("failed-mutations"), help="where forgeries go that fail")
+    parser.add_argument("--failures", type=Path, default=report.ROOT / "target/failed-mutations", 
+                        help="where forgeries go that fail")
     parser.add_argument("--only", type=int, help="the forgery with this number alone")
     args = parser.parse_args()
     # Memory, where there is such a folder: each forgery is written once and read once.
