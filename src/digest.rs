@@ -31,7 +31,7 @@ impl Digest {
 
     /// Reads 43 characters of base64url; anything else is `None`.
     pub fn parse(text: &str) -> Option<Self> {
-        base64url_decode(text)?.try_into().ok().map(Self)
+        base64url_array(text).map(Self)
     }
 }
 
@@ -55,6 +55,15 @@ pub fn base64url(bytes: &[u8]) -> String {
 /// The strict inverse of [`base64url`]: padding, other alphabets and dangling bits are `None`.
 pub fn base64url_decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// The same for a value of known length: any other length is `None`.
+pub fn base64url_array<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    let mut out = [0; LENGTH];
+    // The length first: a longer text must not look like a full buffer.
+    let fits = text.len() == base64::encoded_len(LENGTH, false)?;
+    let written = URL_SAFE_NO_PAD.decode_slice(text, &mut out).ok().filter(|_| fits)?;
+    (written == LENGTH).then_some(out)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! line carries the checkpoint and the tree's hashes outside the range, so
 //! whoever holds the file and the log's key needs nobody to check it.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -118,7 +120,11 @@ fn write_salt<S: Serializer>(salt: &Option<[u8; 32]>, to: S) -> Result<S::Ok, S:
 }
 
 fn read_salt<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u8; 32]>, D::Error> {
-    Option::<String>::deserialize(from)?.map(|text| digests::read(&text).map(|digest| digest.0)).transpose()
+    // A text of its own kind, since serde copies what is only optional.
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let text = Option::<Text<'_>>::deserialize(from)?;
+    text.map(|Text(text)| digests::read(&text).map(|digest| digest.0)).transpose()
 }
 
 mod digests {

@@ -5,15 +5,15 @@
 //! The member order is part of the format, and [`Leaf::parse`] accepts nothing
 //! that [`encode`] would not have written.
 
-use std::borrow::Cow;
+mod parse;
+
 use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
 
 use crate::audit::event::EventType;
-use crate::digest::{Digest, base64url, base64url_decode};
+use crate::digest::{Digest, base64url, base64url_array};
 use crate::jose::Kid;
 use crate::time::Timestamp;
 
@@ -30,7 +30,7 @@ pub struct Epoch(pub [u8; 16]);
 impl Epoch {
     /// Reads 22 characters of base64url; anything else is `None`.
     pub fn parse(text: &str) -> Option<Self> {
-        base64url_decode(text)?.try_into().ok().map(Self)
+        base64url_array(text).map(Self)
     }
 }
 
@@ -175,69 +175,7 @@ pub struct Leaf {
     pub bc: Option<Digest>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Members<'a> {
-    v: u64,
-    #[serde(borrow)]
-    t: Cow<'a, str>,
-    #[serde(borrow)]
-    ts: Cow<'a, str>,
-    #[serde(borrow)]
-    n: Cow<'a, str>,
-    #[serde(borrow)]
-    e: Cow<'a, str>,
-    s: u64,
-    #[serde(borrow)]
-    p: Cow<'a, str>,
-    #[serde(borrow)]
-    kid: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    th: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    lk: Option<Cow<'a, str>>,
-    iat: Option<u64>,
-    exp: Option<u64>,
-    #[serde(borrow)]
-    bc: Option<Cow<'a, str>>,
-}
-
 impl Leaf {
-    /// Reads a leaf. Unknown, repeated, misplaced or mistyped members, blanks and
-    /// unusual escapes are all refused: encoding the result gives the same bytes.
-    pub fn parse(bytes: &[u8]) -> Result<Self, BadLeaf> {
-        if bytes.len() > MAX_LEAF {
-            return Err(BadLeaf);
-        }
-        let members: Members<'_> = serde_json::from_slice(bytes).map_err(|_| BadLeaf)?;
-        let leaf = Self::from_members(members).ok_or(BadLeaf)?;
-        if leaf.encode() == bytes { Ok(leaf) } else { Err(BadLeaf) }
-    }
-
-    fn from_members(members: Members<'_>) -> Option<Self> {
-        let digest = |text: Option<Cow<'_, str>>| match text {
-            None => Some(None),
-            Some(text) => Digest::parse(&text).map(Some),
-        };
-        if members.v != 1 {
-            return None;
-        }
-        Some(Self {
-            event: EventType::parse(&members.t)?,
-            ts: Timestamp::parse(&members.ts)?,
-            epoch: Epoch::parse(&members.e)?,
-            sequence: members.s,
-            chain: Digest::parse(&members.p)?,
-            kid: digest(members.kid)?.map(Kid),
-            th: digest(members.th)?,
-            lk: digest(members.lk)?,
-            iat: members.iat,
-            exp: members.exp,
-            bc: digest(members.bc)?,
-            node: members.n.into_owned(),
-        })
-    }
-
     /// The bytes that this leaf was read from.
     pub fn encode(&self) -> Vec<u8> {
         let record = Record {

@@ -253,9 +253,9 @@ impl Tally {
             self.denied.without_body += 1;
             return;
         };
-        self.denied.count += denied;
+        self.denied.count = self.denied.count.saturating_add(denied);
         if body.client_id.is_none() {
-            self.denied.anonymous += denied;
+            self.denied.anonymous = self.denied.anonymous.saturating_add(denied);
         }
         self.reasons.add(body.reason.as_deref().unwrap_or_default(), Denied { denied });
         self.count(&body, Outcome { issued: 0, denied });

@@ -73,8 +73,8 @@ impl Readings {
 
 impl AddAssign for Outcome {
     fn add_assign(&mut self, other: Self) {
-        self.issued += other.issued;
-        self.denied += other.denied;
+        self.issued = self.issued.saturating_add(other.issued);
+        self.denied = self.denied.saturating_add(other.denied);
     }
 }
 
@@ -86,7 +86,7 @@ impl Figure for Outcome {
 
 impl AddAssign for Issued {
     fn add_assign(&mut self, other: Self) {
-        self.issued += other.issued;
+        self.issued = self.issued.saturating_add(other.issued);
     }
 }
 
@@ -98,7 +98,7 @@ impl Figure for Issued {
 
 impl AddAssign for Denied {
     fn add_assign(&mut self, other: Self) {
-        self.denied += other.denied;
+        self.denied = self.denied.saturating_add(other.denied);
     }
 }
 
@@ -110,9 +110,9 @@ impl Figure for Denied {
 
 impl AddAssign for Readings {
     fn add_assign(&mut self, other: Self) {
-        self.read += other.read;
-        self.exported += other.exported;
-        self.erased += other.erased;
+        self.read = self.read.saturating_add(other.read);
+        self.exported = self.exported.saturating_add(other.exported);
+        self.erased = self.erased.saturating_add(other.erased);
     }
 }
 

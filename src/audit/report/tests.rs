@@ -99,6 +99,14 @@ fn what_a_body_no_longer_tells_is_counted_and_not_guessed() {
 }
 
 #[test]
+fn a_damaged_count_is_not_too_much() {
+    let most = || Some(refusal(Some("a"), "rate_limited", u64::MAX));
+    let entries = [0, 1].map(|index| entry(index, EventType::TokenDenied, 10, most(), true));
+    let report = report(&entries, Period::default());
+    assert_eq!((report.denied.count, report.clients.items[0].figure.denied), (u64::MAX, u64::MAX));
+}
+
+#[test]
 fn the_period_is_that_of_the_leaves() {
     let at = |seconds| Some(Timestamp::from_seconds(seconds));
     let entries: Vec<_> = [9, 10, 30, 20, 21]

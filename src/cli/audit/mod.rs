@@ -24,6 +24,8 @@ use crate::time::Timestamp;
 
 const NOTHING_GIVEN: &str = "nothing to verify: give the file of an export, or --url";
 const ENTRIES: &str = "/admin/v1/audit/entries";
+/// Bytes of one read of a file, which may be a gigabyte.
+const READ_AT_ONCE: usize = 256 * 1024;
 
 /// What can be done with the log.
 #[derive(Debug, Subcommand)]
@@ -188,7 +190,7 @@ fn check_file(path: &Path, vkey: &Vkey, older: Option<&str>) -> Result<Verdict, 
     let unreadable =
         |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
-    verify(BufReader::new(file), vkey, older).map_err(unreadable)
+    verify(BufReader::with_capacity(READ_AT_ONCE, file), vkey, older).map_err(unreadable)
 }
 
 #[cfg(test)]
