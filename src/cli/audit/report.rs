@@ -112,8 +112,8 @@ fn head(report: &Value) -> Map<String, Value> {
         told(&[(many("/issued/count"), "issued"), (many("/issued/without_body"), "of them without body")]),
     );
     let refused = [
-        (many("/denied/count"), "requests"),
-        (many("/denied/anonymous"), "of them by nobody that is registered"),
+        (many("/denied/count"), "in all"),
+        (many("/denied/anonymous"), "by nobody that is registered"),
         (many("/denied/without_body"), "records that do not tell how many"),
     ];
     tell("refused", told(&refused));
