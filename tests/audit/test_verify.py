@@ -144,8 +144,10 @@ class Keys(Logs):
             self.bad(Handmade().add("key.revoked", kid=KEY).add(event, kid=KEY).lines(), 4)
         self.sound(Handmade().add("key.revoked", kid=KEY).add("key.rewrapped", kid=KEY).lines())
 
-    def test_a_log_opens_once(self):
+    def test_a_log_opens_once_or_after_it_was_closed(self):
         self.bad(Handmade().tokens(2).add("log.opened").lines(), 5)
+        self.bad(Handmade().tokens(2).add("log.closed").add("node.alive").lines(), 6)
+        self.sound(Handmade().tokens(2).add("log.closed").add("log.opened").lines())
 
 
 class Ranges(Logs):

@@ -19,15 +19,23 @@ class Order:
         self.whole, self.faults = whole, faults
         self.states, self.rested = {}, {}
         self.unknown, self.intents = 0, []
+        self.before = None
 
     def see(self, index, leaf):
         """The next record."""
-        if (index == 0) != (leaf.event == "log.opened"):
-            self.faults.at(index, "log.opened is the record at index 0 and no other")
+        self.opens_in_order(index, leaf.event)
         if leaf.event in ENTERS:
             self.turn(index, leaf)
         elif leaf.event == "token.issued":
             self.issue(index, leaf)
+
+    def opens_in_order(self, index, event):
+        """A log begins with log.opened; one that goes on after a rollback does so after log.closed."""
+        before, self.before = self.before, event
+        if before is None and index > 0:
+            return
+        if (event == "log.opened") != (index == 0 or before == "log.closed"):
+            self.faults.at(index, "log.opened comes at index 0 or after log.closed, and nothing else does")
 
     def turn(self, index, leaf):
         """A key enters a state, if it can from the one that it is in."""
