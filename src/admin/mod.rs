@@ -9,6 +9,7 @@ mod keys;
 mod log;
 mod proof;
 mod rules;
+mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
 //! `recorder` writes it, `denials` notes refusals, `log_key`, `open` and
-//! `publisher` begin a run and sign checkpoints, `served`, `search` and
+//! `publisher` begin a run and sign checkpoints, `served`, `search`, `tail` and
 //! `unexpired` read it. All other rooms
 //! below are pure: canonical bytes, hashes, tiles, signed
 //! checkpoints, receipts, exports and their verification. They ask for no
@@ -43,6 +43,8 @@ pub mod publisher;
 pub mod served;
 
 pub mod search;
+
+pub mod tail;
 
 pub mod unexpired;
 

@@ -105,6 +105,11 @@ fn leaf_of(entry: &StoredEntry) -> Option<Leaf> {
     Leaf::parse(&entry.leaf).ok()
 }
 
+/// Whether an entry is one of those that are looked for; by its `jti` it is looked up and not asked here.
+pub(super) fn matches(query: &Query, entry: &StoredEntry) -> bool {
+    fits(query, entry, leaf_of(entry).as_ref())
+}
+
 fn fits(query: &Query, entry: &StoredEntry, leaf: Option<&Leaf>) -> bool {
     let Some(leaf) = leaf else { return *query == Query::default() };
     let in_leaf = query.kid.is_none_or(|kid| leaf.kid == Some(kid))

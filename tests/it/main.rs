@@ -41,6 +41,7 @@ mod retention;
 mod rotators;
 mod signing;
 mod starting;
+mod tail;
 mod unexpired;
 
 // What a database driver must do.

@@ -35,6 +35,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::recorder",
             "audit::search",
             "audit::served",
+            "audit::tail",
             "audit::unexpired",
             "telemetry",
         ],

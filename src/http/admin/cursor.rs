@@ -41,13 +41,11 @@ impl Cursors {
 
     /// A cursor for what comes after `position` of the question's list.
     pub(super) fn give(&self, question: Question<'_>, position: &[u8]) -> Result<String, EntropyFailed> {
-        let key = match self.key.get() {
-            Some(key) => key,
-            None => {
-                let fresh = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>(&*self.entropy)?);
-                self.key.get_or_init(|| fresh)
-            }
-        };
+        if self.key.get().is_none() {
+            let fresh = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>(&*self.entropy)?);
+            self.key.get_or_init(|| fresh);
+        }
+        let key = self.key.get().ok_or(EntropyFailed)?;
         let tag = hmac::sign(key, &authenticated(question, position));
         Ok(base64url(&[position, tag.as_ref()].concat()))
     }

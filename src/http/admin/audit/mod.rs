@@ -3,6 +3,7 @@
 mod entries;
 mod export;
 mod proof;
+mod tail;
 
 use std::sync::Arc;
 
@@ -17,4 +18,5 @@ pub(super) fn router() -> Router<Arc<AdminSide>> {
         .route("/admin/v1/audit/entries/{index}", get(entries::show))
         .route("/admin/v1/audit/export", get(export::export))
         .route("/admin/v1/audit/proof", get(proof::proof))
+        .route("/admin/v1/audit/tail", get(tail::tail))
 }
