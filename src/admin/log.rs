@@ -108,7 +108,7 @@ impl Admin {
 }
 
 /// The question as the record tells it.
-fn told(query: &Query) -> String {
+pub(super) fn told(query: &Query) -> String {
     let members = [
         ("client_id", query.client_id.clone()),
         ("jti", query.jti.clone()),

@@ -12,6 +12,7 @@ mod log;
 mod proof;
 mod report;
 mod rules;
+mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

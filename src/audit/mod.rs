@@ -1,7 +1,7 @@
 //! The issuance log: what a record is, how records become a Merkle tree, and how anybody checks both.
 //!
 //! `recorder` writes it, `denials` notes refusals, `alive` breaks silence, `log_key`, `open` and
-//! `publisher` begin a run and sign checkpoints, `served`, `search`, `walk`,
+//! `publisher` begin a run and sign checkpoints, `served`, `search`, `tail`, `walk`,
 //! `period`, `unexpired` and `standing` read it, `catalogue` mends what it is searched by, `retention`
 //! lets bodies go. All other
 //! rooms below are pure: canonical bytes, hashes, tiles, signed checkpoints,
@@ -58,6 +58,8 @@ pub mod catalogue;
 pub mod search;
 
 pub mod period;
+
+pub mod tail;
 
 pub mod unexpired;
 

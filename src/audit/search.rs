@@ -99,7 +99,8 @@ impl Query {
     }
 }
 
-fn fits(query: &Query, entry: &StoredEntry) -> bool {
+/// Whether an entry is one of those that are looked for; by its `jti` it is looked up and not asked here.
+pub(super) fn fits(query: &Query, entry: &StoredEntry) -> bool {
     let Ok(leaf) = Leaf::parse(&entry.leaf) else { return *query == Query::default() };
     let in_leaf = query.kid.is_none_or(|kid| leaf.kid == Some(kid))
         && query.event.is_none_or(|event| leaf.event == event)

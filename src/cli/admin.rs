@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::wire::{self, Address, Response, Streamed};
+use super::wire::{self, Address, Response, Streamed, WireError};
 
 /// A server's admin API.
 #[derive(Clone, Debug)]
@@ -100,6 +100,23 @@ impl Admin {
         let mut whole = whole.unwrap_or_default();
         whole.insert("items".to_owned(), Value::Array(items));
         Ok(Value::Object(whole))
+    }
+
+    /// One page of a list that has no end, and the path of the next. It asks and changes nothing, so a server that goes
+    /// away meanwhile has left nothing undone: exit code 3.
+    pub async fn page(&self, path: &str) -> Result<(Vec<Value>, String), Failure> {
+        let answer = wire::send(&self.address, Method::GET, path, HeaderMap::new(), Bytes::new()).await;
+        let answer = answer.map_err(|error| match error {
+            WireError::CutOff { .. } | WireError::Late(_) => {
+                Failure::unreachable(format!("the server at {} went away", self.address))
+            }
+            other => other.into(),
+        })?;
+        let Answer { headers, mut document } = self.accepted(answer)?;
+        match (document.get_mut("items").map(Value::take), next_page(&headers)) {
+            (Some(Value::Array(items)), Some(next)) => Ok((items, next)),
+            _ => Err(self.foreign("items and a way on")),
+        }
     }
 
     /// An answer of any length, once it is known to be no refusal.

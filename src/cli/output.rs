@@ -91,6 +91,36 @@ impl Table {
     }
 }
 
+/// Rows that come one by one, so that their widths are fixed before the first.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    headings: Vec<&'static str>,
+    widths: Vec<usize>,
+    begun: bool,
+}
+
+impl Rows {
+    /// No rows yet. The widths and the gaps between them make no more than [`COLUMNS`].
+    pub fn new(headings: &[&'static str], widths: &[usize]) -> Self {
+        Self { headings: headings.to_vec(), widths: widths.to_vec(), begun: false }
+    }
+
+    /// Prints the headings, once.
+    pub fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        let headings: Vec<String> = self.headings.iter().map(|&heading| heading.to_owned()).collect();
+        print_row(out, &headings, &self.widths)
+    }
+
+    /// Prints a row with a cell for each heading; what is too wide goes on below itself.
+    pub fn print(&self, out: &mut dyn Write, row: &[String]) -> io::Result<()> {
+        let cells: Vec<String> = row.iter().map(|cell| one_line(cell)).collect();
+        print_row(out, &cells, &self.widths)
+    }
+}
+
 fn print_row(out: &mut dyn Write, row: &[String], widths: &[usize]) -> io::Result<()> {
     let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, &width)| wrap(cell, width)).collect();
     let height = cells.iter().map(Vec::len).max().unwrap_or_default();

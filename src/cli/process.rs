@@ -3,8 +3,20 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::{Terminal, run};
 use crate::ambient::SystemClock;
+
+/// Whether whoever read this process's standard output has gone, which a write would only tell with the next line.
+pub(super) fn nobody_reads() -> bool {
+    let stdout = std::io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec::default();
+    // What cannot be told is met by the next write.
+    let told = poll(&mut asked, Some(&at_once)).is_ok();
+    told && asked.iter().any(|told| told.revents().intersects(PollFlags::ERR))
+}
 
 /// Runs the command that this process was started with, to its end.
 pub fn run_process() -> ExitCode {

@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 
 pub(super) mod fake;
 mod keys;
+mod tail;
 mod tokens;
 
 use fake::{Asked, Fake, json_answer};

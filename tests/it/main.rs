@@ -48,6 +48,7 @@ mod rotators;
 mod searching;
 mod signing;
 mod starting;
+mod tail;
 mod unexpired;
 
 // What a database driver must do.

@@ -5,7 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Nobody in particular.
 const NOBODY: u32 = 65_534;
@@ -13,7 +15,7 @@ const NOBODY: u32 = 65_534;
 /// `mintmark dev` in a folder of its own, ended with the test.
 pub struct Running {
     process: Child,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Running {
@@ -52,13 +54,37 @@ impl Running {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        let mut running = Self { process, _home: home };
+        let mut running = Self { process, home };
         let mut line = String::new();
         let out = running.process.stdout.as_mut().unwrap();
         BufReader::new(out).read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "it ended before it was open");
         (running, user)
     }
+
+    /// `mintmark audit tail` beside it, once it has printed its first line: the record of this run.
+    fn followed(&self) -> (Child, BufReader<ChildStdout>) {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_mintmark"))
+            .args(["audit", "tail", "--last", "1", "-o", "json", "--admin"])
+            .arg(format!("unix:{}", self.home.path().join("admin.sock").display()))
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert!(line.contains("audit.read"), "{line}");
+        (process, out)
+    }
+}
+
+/// The exit code, and what went to standard error.
+fn ended(process: Child) -> (Option<i32>, String) {
+    let ended = process.wait_with_output().unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
 }
 
 impl Drop for Running {
@@ -85,4 +111,17 @@ fn a_running_issuer_leaves_no_core_and_lets_nobody_read_its_memory() {
     assert_eq!(uid.split_whitespace().nth(2), Some(user.to_string().as_str()), "{uid}");
     let owner = fs::metadata(place.join("mem")).unwrap().uid();
     assert_ne!(owner, user, "its memory is open to its user's other processes");
+}
+
+#[test]
+fn whoever_follows_the_log_stops_with_ctrl_c_or_with_its_reader() {
+    let (running, _) = Running::start();
+    let (process, _out) = running.followed();
+    kill_process(Pid::from_child(&process), Signal::INT).unwrap();
+    assert_eq!(ended(process), (Some(0), String::new()));
+
+    // Nothing happens here any more, so no further line would tell that the reader has gone.
+    let (process, out) = running.followed();
+    drop(out);
+    assert_eq!(ended(process), (Some(0), String::new()));
 }

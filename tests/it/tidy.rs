@@ -41,6 +41,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::search",
             "audit::served",
             "audit::standing",
+            "audit::tail",
             "audit::unexpired",
             "audit::walk",
             "telemetry",

@@ -3,32 +3,34 @@
 mod draft;
 mod erase;
 mod export;
+mod filters;
 mod find;
 mod prove;
 mod public_log;
 mod receipt;
 mod reopen;
 mod report;
+mod tail;
 mod verify;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::admin::escaped;
 use super::failure::{Exit, Failure};
-use super::key;
 use super::output::{NOTHING, member};
 use super::session::Session;
-use super::values::{self, Time};
-use crate::time::Timestamp;
+use filters::Filters;
 
 const ENTRIES: &str = "/admin/v1/audit/entries";
+const HEADINGS: [&str; 5] = ["INDEX", "TIME", "EVENT", "BY", "ABOUT"];
 
 /// What can be done with the log.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Find entries, the newest first; each search is itself recorded
     Search(#[command(flatten)] Search),
+    /// Print entries as they come, the newest last, until Ctrl-C; each run is itself recorded
+    Tail(#[command(flatten)] tail::Tail),
     /// Show one entry
     Show {
         /// Its place in the log, from 0
@@ -50,33 +52,11 @@ pub(super) enum Audit {
     Prove(#[command(flatten)] prove::Prove),
 }
 
-/// Which entries; all conditions must hold.
+/// Which entries, and how many.
 #[derive(Debug, clap::Args)]
 pub(super) struct Search {
-    /// Of this client
-    #[arg(long, value_name = "ID")]
-    client: Option<String>,
-    /// Of the token with this jti
-    #[arg(long)]
-    jti: Option<String>,
-    /// With this scope
-    #[arg(long)]
-    scope: Option<String>,
-    /// With this key: its identifier, or at least the first 6 characters
-    #[arg(long, value_parser = values::kid, allow_hyphen_values = true)]
-    kid: Option<String>,
-    /// Of this kind, such as token.issued
-    #[arg(long)]
-    event: Option<String>,
-    /// Not before this time, such as 2026-11-21T22:58:01Z, or 2h for two hours ago
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    from: Option<Time>,
-    /// Not after this time
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    to: Option<Time>,
-    /// Only tokens that have not expired
-    #[arg(long)]
-    unexpired: bool,
+    #[command(flatten)]
+    filters: Filters,
     /// At most so many
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -87,14 +67,13 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
     match verb {
         Audit::Search(search) => {
             let at_most = search.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            let limit = search.limit.map(|limit| limit.min(LARGEST_PAGE).to_string());
             let admin = session.admin()?;
-            let kid = match &search.kid {
-                Some(kid) => Some(key::whole_kid(&admin, kid).await?),
-                None => None,
-            };
-            let entries = admin.list(&search.path(kid, session.clock.now()), at_most).await?;
-            session.print_list(&entries, &["INDEX", "TIME", "EVENT", "BY", "ABOUT"], row)?;
+            let path = search.filters.path(ENTRIES, &[("limit", limit)], &admin, session.clock.now()).await?;
+            let entries = admin.list(&path, at_most).await?;
+            session.print_list(&entries, &HEADINGS, row)?;
         }
+        Audit::Tail(asked) => tail::run(&asked, session).await?,
         Audit::Show { index } => {
             let entry = session.admin()?.get(&format!("{ENTRIES}/{index}")).await?;
             session.print(&entry)?;
@@ -108,27 +87,6 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
         Audit::Prove(asked) => prove::run(&asked, session).await?,
     }
     Ok(Exit::Done)
-}
-
-impl Search {
-    fn path(&self, kid: Option<String>, now: Timestamp) -> String {
-        let texts = [
-            ("client_id", self.client.clone()),
-            ("jti", self.jti.clone()),
-            ("scope", self.scope.clone()),
-            ("kid", kid),
-            ("event", self.event.clone()),
-            ("from", self.from.map(|time| time.seconds(now).to_string())),
-            ("to", self.to.map(|time| time.seconds(now).to_string())),
-            ("unexpired", self.unexpired.then(|| true.to_string())),
-            ("limit", self.limit.map(|limit| limit.min(LARGEST_PAGE).to_string())),
-        ];
-        let query: Vec<String> = texts
-            .into_iter()
-            .filter_map(|(name, text)| Some(format!("{name}={}", escaped(&text?))))
-            .collect();
-        if query.is_empty() { ENTRIES.to_owned() } else { format!("{ENTRIES}?{}", query.join("&")) }
-    }
 }
 
 /// No page is asked to be larger; more come on further pages.

@@ -43,8 +43,7 @@ impl Cursors {
     pub(super) fn give(&self, question: Question<'_>, position: &[u8]) -> Result<String, EntropyFailed> {
         if self.key.get().is_none() {
             let fresh = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>(&*self.entropy)?);
-            // Somebody else may have been first; one key holds for all.
-            let _ = self.key.set(fresh);
+            self.key.get_or_init(|| fresh);
         }
         let key = self.key.get().ok_or(EntropyFailed)?;
         let tag = hmac::sign(key, &authenticated(question, position));

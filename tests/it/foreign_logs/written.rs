@@ -165,7 +165,7 @@ impl Served {
                 text.push_str(&Entry { index, leaf, body: None, salt: None }.line());
             }
         }
-        text
+        text + "\n"
     }
 
     /// The file of a path below `/log/`, and nothing for paths that name no resource.

@@ -23,7 +23,7 @@ const ENTRIES: Route = Route { path: "/admin/v1/audit/entries", filters: FILTERS
 
 /// An entry as objects, for people; an export has the exact bytes.
 #[derive(Serialize)]
-struct EntryBody {
+pub(super) struct EntryBody {
     index: u64,
     leaf: Value,
     body: Option<Value>,
@@ -63,7 +63,7 @@ pub(super) async fn search(State(side): Shared, caller: Caller, RawQuery(query):
 }
 
 /// The question, and whether it is about unexpired tokens only.
-fn read_filters(form: &Form) -> Result<(Query, bool), &'static str> {
+pub(super) fn read_filters(form: &Form) -> Result<(Query, bool), &'static str> {
     fn read<T>(
         form: &Form,
         name: &str,

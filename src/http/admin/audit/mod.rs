@@ -5,6 +5,7 @@ mod erase;
 mod export;
 mod find;
 mod proof;
+mod tail;
 
 use std::sync::Arc;
 
@@ -22,4 +23,5 @@ pub(super) fn router() -> Router<Arc<AdminSide>> {
         .route("/admin/v1/audit/report", get(super::report::report))
         .route("/admin/v1/audit/find", post(find::find))
         .route("/admin/v1/audit/erase", post(erase::erase))
+        .route("/admin/v1/audit/tail", get(tail::tail))
 }
