@@ -88,10 +88,18 @@ impl Admin {
         let (count, entries) = (indices.len(), spans(&indices));
         let told = ErasedBody { actor: name, via, request_id, object, count, entries };
         let record = Record::of(EventType::AuditErased, body::line(&told));
-        let pages = catalogue::without(&*self.parts.store, &indices).await?;
-        let change = Change::Erase { entries: indices.into_iter().collect(), pages };
-        self.parts.recorder.act(vec![record], vec![change]).await?;
-        Ok(())
+        let (store, mut records) = (&*self.parts.store, vec![record]);
+        let entries: Vec<u64> = indices.iter().copied().collect();
+        loop {
+            let length = store.directory_length().await?;
+            let pages = catalogue::without(store, &indices).await?;
+            let change = Change::Erase { entries: entries.clone(), pages };
+            self.parts.recorder.act(std::mem::take(&mut records), vec![change]).await?;
+            // A page that became full meanwhile was written with the name: it is mended as well.
+            if store.directory_length().await? == length {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::audit::denials::Denials;
 use crate::audit::open::{Opened, Opener};
 use crate::audit::publisher::Publisher;
 use crate::audit::recorder::{Recorder, WriterParts};
+use crate::audit::retention::Retention;
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::clients::Authenticator;
@@ -137,6 +138,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let served = Served::new(store.clone(), publisher.published());
     let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
     let limiter = Arc::new(Limiter::new());
+    let retention = Retention::new(recorder.clone(), store.clone(), body_retention(settings));
+    let retention = Arc::new(retention);
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
@@ -180,7 +183,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         publisher: ground.publisher,
         recorder: ground.recorder,
         store: ground.store,
-        body_retention: body_retention(settings),
+        retention,
         ambient: ground.ambient,
         wall_clock: ground.wall_clock,
         writer: ground.writer,

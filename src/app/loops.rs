@@ -5,7 +5,6 @@
 //! disabled is to be refused at once; the others come back at growing distances.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -13,7 +12,6 @@ use tokio::task::JoinSet;
 use super::App;
 use super::supervise::Task;
 use crate::audit::alive::Alive;
-use crate::audit::retention;
 use crate::config::Settings;
 use crate::store::Change;
 use crate::telemetry::Cadence;
@@ -24,8 +22,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const DISK: &str =
     "look whether the disk under data_dir is full, read-only, slow or locked by another program";
 const KEYS: &str = "tokens are signed with the keys in force; look at the clock, the disk and keys.kek_file";
-const UNFLUSHED: &str =
-    "bodies that were dropped may still lie on the disk; end what reads the store, such as a backup";
 const INTERNAL: &str = "no token waits for it; report it as a fault of this program";
 
 /// Starts every loop. Dropping the set ends them.
@@ -116,34 +112,21 @@ impl Loops<'_> {
         });
     }
 
-    /// Drops old bodies once a month and once after each start, but not by a clock that cannot be right.
-    /// Somebody who reads the store may be in the way of the flush, and that is no fault: it is tried again.
+    /// Drops old bodies, but not by a clock that cannot be right.
     fn retention(&mut self) {
-        let (recorder, store) = (self.app.recorder.clone(), self.app.store.clone());
-        let (wall_clock, keep) = (self.app.wall_clock.clone(), self.app.body_retention);
-        let (done, unflushed) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-        let told = unflushed.clone();
+        let (retention, wall_clock) = (self.app.retention.clone(), self.app.wall_clock.clone());
+        let told = retention.clone();
         let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
         self.run_with_concern(
             Task { name: "retention", cadence, advice: DISK },
             move || {
-                let (recorder, store) = (recorder.clone(), store.clone());
-                let (done, unflushed, now) = (done.clone(), unflushed.clone(), wall_clock.look());
+                let (retention, now) = (retention.clone(), wall_clock.look());
                 async move {
-                    let oldest = now.map_err(|insane| insane.to_string())?.minus(keep);
-                    if done.load(Ordering::Acquire) != oldest.month() {
-                        unflushed.store(true, Ordering::Release);
-                        let dropped = retention::drop_bodies(&recorder, &*store, oldest.month()).await;
-                        dropped.map_err(|fault| fault.to_string())?;
-                        done.store(oldest.month(), Ordering::Release);
-                    }
-                    if unflushed.load(Ordering::Acquire) && store.flush().await.is_ok() {
-                        unflushed.store(false, Ordering::Release);
-                    }
-                    Ok(())
+                    let now = now.map_err(|insane| insane.to_string())?;
+                    retention.tick(now).await.map_err(|fault| fault.to_string())
                 }
             },
-            move || told.load(Ordering::Acquire).then(|| UNFLUSHED.to_owned()),
+            move || told.concern(),
         );
     }
 

@@ -13,7 +13,6 @@ mod settings_record;
 mod supervise;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -31,8 +30,8 @@ use crate::audit::denials::Denials;
 use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
 use crate::audit::publisher::Publisher;
-use crate::audit::recorder::{RecordFault, Recorder};
-use crate::audit::retention;
+use crate::audit::recorder::Recorder;
+use crate::audit::retention::Retention;
 use crate::config::{Kek, Settings};
 use crate::http::Router;
 use crate::issue::WallClock;
@@ -93,8 +92,8 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// What readiness reports.
     pub health: Arc<Health>,
-    /// How long bodies are kept: never shorter than a receipt may be asked for, a day beyond `exp`.
-    body_retention: Duration,
+    /// Lets old bodies go, never before a receipt may be asked for the last time: a day beyond `exp`.
+    pub retention: Arc<Retention>,
     ambient: Ambient,
     wall_clock: Arc<WallClock>,
     writer: JoinHandle<()>,
@@ -118,13 +117,6 @@ impl App {
         purpose: Purpose,
     ) -> Result<Self, CannotStart> {
         assemble::open(settings, kek, ambient, purpose).await
-    }
-
-    /// Drops the bodies whose retention is over, by whole months. The loop does it each hour.
-    pub async fn drop_old_bodies(&self) -> Result<(), RecordFault> {
-        let oldest = self.ambient.clock.now().minus(self.body_retention);
-        retention::drop_bodies(&self.recorder, &*self.store, oldest.month()).await?;
-        Ok(self.store.flush().await?)
     }
 
     /// Ends in order: the last refusals, `node.stopped`, a last checkpoint, then the store.

@@ -43,6 +43,7 @@ pub async fn reopen_log(
         entropy: ambient.entropy,
         node: settings.node.as_str().to_owned(),
         deadline: settings.audit.deadline,
+        data_dir: &settings.data_dir,
     };
     let Reopen { checkpoint, reason, actor, .. } = *reopen;
     let done = reopener.reopen(&Decision { origin: &origin, checkpoint, reason, actor }).await;

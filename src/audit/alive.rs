@@ -14,10 +14,9 @@ pub struct Alive {
 }
 
 impl Alive {
-    /// Begins at the log as it is.
+    /// Knows nothing of the log yet: the first tick only looks.
     pub fn new(recorder: Recorder) -> Self {
-        let size = AtomicU64::new(recorder.head().borrow().size);
-        Self { recorder, size }
+        Self { recorder, size: AtomicU64::new(u64::MAX) }
     }
 
     /// Records `node.alive` if nothing was recorded since the last tick. The caller calls it each half minute.

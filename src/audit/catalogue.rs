@@ -1,7 +1,7 @@
 //! Makes the directory out of the entries: at a start, for a log that has none yet, and after an erasure.
 //!
 //! What it makes is what the writer would have made, since both go by
-//! `directory::edge`. A page that is missing or damaged is made anew from what lies below it.
+//! `directory::edge`; only a writer that saw a month go may still name it in the pages that grow. A page that is missing or damaged is made anew from what lies below it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -48,6 +48,11 @@ pub async fn catch_up(store: &dyn Store, head: TreeHead) -> Result<(), StoreFaul
     }
     tracing::info!(entries = whole - has, "making the log's directory, once");
     let mut edge = restore(store, has).await?;
+    let months = store.months().await?;
+    let is_kept = |page: &StoredPage| match page.facts {
+        Facts::Leaves => true,
+        Facts::Bodies(month) => months.contains(&month),
+    };
     let mut full = Vec::new();
     while edge.size() < whole {
         let first = edge.size();
@@ -62,6 +67,7 @@ pub async fn catch_up(store: &dyn Store, head: TreeHead) -> Result<(), StoreFaul
         }
         let stuck = edge.size() < whole.min(first.saturating_add(CHUNK));
         if full.len() >= PAGES || stuck || edge.size() == whole {
+            full.retain(&is_kept);
             write(store, head, std::mem::take(&mut full)).await?;
         }
         if stuck {

@@ -31,7 +31,7 @@ use crate::store::{Change, NewLog, Store, StoreFault, StoredLog, VERIFY_NEEDED};
 /// The file that remembers the last signed checkpoint.
 pub const LAST_SIGNED: &str = "last_signed";
 
-/// The fact that names the log which ended when this one was opened over its entries.
+/// The fact that names the logs that ended before this one was opened, with a blank between two names.
 const CLOSED_LOG: &str = "closed_log";
 
 /// Why the log is not opened. Nothing was changed.
@@ -124,23 +124,25 @@ struct StartedBody {
 impl Opener<'_> {
     /// Opens the log, making it if the store has none.
     pub async fn open(&self) -> Result<Opened, CannotOpen> {
-        let last_signed = self.last_signed()?;
+        let last_signed = last_signed(self.data_dir)?;
         let stored = self.store.log().await?;
         let started =
             Record::of(EventType::NodeStarted, body::line(&StartedBody { build: env!("CARGO_PKG_VERSION") }));
         let Some(stored) = stored else {
-            // Under another name nothing is forked, even where the whole store is lost.
-            if let Some((_, signed)) = last_signed.filter(|(_, signed)| signed.origin == *self.origin) {
-                return Err(CannotOpen::Older { found: 0, signed: signed.size });
-            }
             let (key, opened, change) = self.make()?;
+            let mut changes = vec![change];
+            match last_signed {
+                Some((_, signed)) if signed.origin == *self.origin => {
+                    return Err(CannotOpen::Older { found: 0, signed: signed.size });
+                }
+                // Under another name nothing is forked, even where the whole store is lost.
+                Some((_, signed)) => {
+                    changes.push(Change::SetFact(CLOSED_LOG, signed.origin.as_str().to_owned()));
+                }
+                None => {}
+            }
             let opening = Opening::new(Edge::new(), DirectoryEdge::new(), self.entropy)?;
-            return Ok(Opened {
-                opening,
-                key,
-                last_signed: None,
-                first: (vec![opened, started], vec![change]),
-            });
+            return Ok(Opened { opening, key, last_signed: None, first: (vec![opened, started], changes) });
         };
         if stored.origin != self.origin.as_str() {
             let configured = self.origin.as_str().to_owned();
@@ -186,18 +188,6 @@ impl Opener<'_> {
         Ok(edge)
     }
 
-    fn last_signed(&self) -> Result<Option<(Note, Checkpoint)>, CannotOpen> {
-        let path = self.data_dir.join(LAST_SIGNED);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(CannotOpen::LastSigned { path, cause: error.to_string() }),
-        };
-        let note = Note::parse(&text).map_err(|error| last_signed_fault(path, error))?;
-        let checkpoint = note.unverified().clone();
-        Ok(Some((note, checkpoint)))
-    }
-
     /// The store must still hold what was signed, whole and unchanged. What it says itself was published counts
     /// where it is more than this node remembers: the file may have been lost.
     async fn check_signed(
@@ -208,8 +198,10 @@ impl Opener<'_> {
     ) -> Result<Option<Checkpoint>, CannotOpen> {
         let closed = self.store.fact(CLOSED_LOG).await?;
         // What was signed of a log that an operator has closed binds this one no longer.
-        let remembered =
-            remembered.filter(|(_, checkpoint)| closed.as_deref() != Some(checkpoint.origin.as_str()));
+        let closed = closed.unwrap_or_default();
+        let is_closed =
+            |checkpoint: &Checkpoint| closed.split(' ').any(|name| name == checkpoint.origin.as_str());
+        let remembered = remembered.filter(|(_, checkpoint)| !is_closed(checkpoint));
         if let Some((note, _)) = &remembered {
             match note.verify(key.vkey()) {
                 Ok(_) => {}
@@ -220,18 +212,35 @@ impl Opener<'_> {
         let published = stored.checkpoint.as_deref().and_then(|note| Note::parse(note).ok());
         let published = published.and_then(|note| note.verify(key.vkey()).ok().cloned());
         let both = remembered.map(|(_, checkpoint)| checkpoint).into_iter().chain(published);
-        let Some(signed) = both.max_by_key(|checkpoint| checkpoint.size) else { return Ok(None) };
-        if signed.size > stored.head.size {
-            return Err(CannotOpen::Older { found: stored.head.size, signed: signed.size });
+        let mut latest: Option<Checkpoint> = None;
+        // Each of them must hold: a copy of this store that ran elsewhere may have published more than this node signed.
+        for signed in both {
+            if signed.size > stored.head.size {
+                return Err(CannotOpen::Older { found: stored.head.size, signed: signed.size });
+            }
+            if !holds(&*self.store, signed.head()).await? {
+                // Where the entries do not even give the store's own root, it is damaged and not another log.
+                let walk = Walk { store: &*self.store, head: stored.head };
+                walk.restore_head().await?;
+                return Err(CannotOpen::Forked);
+            }
+            latest = latest.filter(|latest| latest.size >= signed.size).or(Some(signed));
         }
-        if !holds(&*self.store, signed.head()).await? {
-            // Where the entries do not even give the store's own root, it is damaged and not another log.
-            let walk = Walk { store: &*self.store, head: stored.head };
-            walk.restore_head().await?;
-            return Err(CannotOpen::Forked);
-        }
-        Ok(Some(signed))
+        Ok(latest)
     }
+}
+
+/// What this node remembers of what it signed last; nobody has verified it yet.
+fn last_signed(data_dir: &Path) -> Result<Option<(Note, Checkpoint)>, CannotOpen> {
+    let path = data_dir.join(LAST_SIGNED);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CannotOpen::LastSigned { path, cause: error.to_string() }),
+    };
+    let note = Note::parse(&text).map_err(|error| last_signed_fault(path, error))?;
+    let checkpoint = note.unverified().clone();
+    Ok(Some((note, checkpoint)))
 }
 
 fn last_signed_fault(path: PathBuf, error: BadCheckpoint) -> CannotOpen {

@@ -152,9 +152,12 @@ async fn look_up(store: &dyn Store, token: &Presented) -> Result<Standing, Store
         return Ok(Standing::Recorded(index));
     }
     let Some(issued_at) = token.issued_at else { return Ok(Standing::Unrecorded) };
-    let oldest = store.months().await?.first().copied();
-    // The look-up by jti goes with the bodies, never before a day after the token's end.
-    if oldest.is_none_or(|oldest| issued_at.minus(AROUND).month() < oldest)
+    // The look-up by jti goes with its month, never before a day after the token's end. The oldest month that is
+    // left may be on its way out.
+    let months = store.months().await?;
+    let whole = months.get(1..).unwrap_or_default();
+    let around = [issued_at.minus(AROUND), issued_at.plus(AROUND)];
+    if !around.iter().all(|time| whole.contains(&time.month()))
         && let Some(index) = among_leaves(store, token, issued_at).await?
     {
         return Ok(Standing::Recorded(index));
@@ -196,7 +199,8 @@ async fn lost_spans(store: &dyn Store) -> Result<Vec<(Timestamp, Timestamp)>, St
         for (index, closed) in leaves.into_iter().filter(|(_, leaf)| leaf.event == EventType::LogClosed) {
             let before = store.leaves(index.saturating_sub(1)..index).await?.pop();
             if let Some(before) = before.and_then(|leaf| Leaf::parse(&leaf).ok()) {
-                spans.push((before.ts, closed.ts));
+                // A token's `iat` is in whole seconds.
+                spans.push((Timestamp::from_seconds(before.ts.seconds()), closed.ts));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From the newest entry back to the oldest, by the directory: only where something wanted can be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::directory::page::{Page, Slots, Times, WIDTH};
@@ -10,6 +10,8 @@ use crate::store::{Store, StoreFault};
 
 /// Pages of level 0 that are read at once.
 const WINDOW: u8 = 32;
+/// Steps of one call, each with at most one read.
+const STEPS: usize = 64;
 /// Entries of one read.
 const CHUNK: usize = 500;
 
@@ -52,15 +54,21 @@ pub struct Walk<'s> {
     at: u64,
     frames: Vec<Frame>,
     reads: u32,
+    /// The months that pages of bodies are kept of, where these are asked.
+    months: Vec<u32>,
 }
 
 impl<'s> Walk<'s> {
     /// Begins before the entry `end` of a log of at least that many.
     pub async fn new(store: &'s dyn Store, wanted: Wanted, end: u64) -> Result<Self, StoreFault> {
         // Where no bodies are kept any more, none can have what is wanted of them.
-        let floor = if wanted.body.is_empty() { 0 } else { store.first_body().await?.unwrap_or(end) };
+        let (mut floor, mut months) = (0, Vec::new());
+        if !wanted.body.is_empty() {
+            floor = store.first_body().await?.unwrap_or(end);
+            months = store.months().await?;
+        }
         let whole = store.directory_length().await?.saturating_mul(WIDTH);
-        Ok(Self { store, wanted, whole, floor, end, at: end, frames: Vec::new(), reads: 0 })
+        Ok(Self { store, wanted, whole, floor, end, at: end, frames: Vec::new(), reads: 0, months })
     }
 
     /// Begins at the newest entry.
@@ -79,9 +87,10 @@ impl<'s> Walk<'s> {
         self.reads
     }
 
-    /// The next entries that may be wanted, newest first; some stretches have none. `None` at the end.
+    /// The next entries that may be wanted, newest first; some stretches have none. `None` at the end. It asks the
+    /// store a bounded number of times.
     pub async fn next(&mut self) -> Result<Option<Vec<u64>>, StoreFault> {
-        loop {
+        for _ in 0..STEPS {
             let Some(frame) = self.frames.last_mut() else {
                 if self.at <= self.floor {
                     return Ok(None);
@@ -112,6 +121,7 @@ impl<'s> Walk<'s> {
             let slots = slots.into_iter().next().map_or(Slots::ALL, |(_, slots)| slots);
             self.frames.push(Frame { level: level - 1, base: index.saturating_mul(WIDTH), slots });
         }
+        Ok(Some(Vec::new()))
     }
 
     /// The leaves of the next entries that may be wanted, newest first.
@@ -159,20 +169,16 @@ impl<'s> Walk<'s> {
     /// Which slots of each stored page may hold what is wanted. A page that cannot be read says nothing, so all may.
     async fn narrowed(&mut self, level: u8, range: Range<u64>) -> Result<HashMap<u64, Slots>, StoreFault> {
         self.reads = self.reads.saturating_add(1);
-        let leaves = self.store.leaf_pages(level, range.clone()).await?;
-        let mut found: HashMap<_, _> = leaves
-            .into_iter()
-            .map(|stored| {
-                let slots = Page::decode(&stored.bytes).map_or(Slots::ALL, |page| {
-                    if page.meets(&self.wanted.times) {
-                        page.with(&self.wanted.leaf)
-                    } else {
-                        Slots::default()
-                    }
-                });
-                (stored.index, slots)
-            })
-            .collect();
+        let (mut found, mut kept) = (HashMap::new(), HashSet::new());
+        for stored in self.store.leaf_pages(level, range.clone()).await? {
+            let slots = Page::decode(&stored.bytes).map_or(Slots::ALL, |page| {
+                if self.months.contains(&page.month()) {
+                    kept.insert(stored.index);
+                }
+                if page.meets(&self.wanted.times) { page.with(&self.wanted.leaf) } else { Slots::default() }
+            });
+            found.insert(stored.index, slots);
+        }
         if self.wanted.body.is_empty() {
             return Ok(found);
         }
@@ -185,8 +191,9 @@ impl<'s> Walk<'s> {
             })
             .collect();
         for (index, slots) in &mut found {
-            // Both were written together: without one of bodies, no entry of it had a body, or none has any more.
-            *slots = slots.and(bodies.remove(index).unwrap_or_default());
+            // Both were written together: one of bodies went with its month, or was lost and says nothing.
+            let lost = if kept.contains(index) { Slots::ALL } else { Slots::default() };
+            *slots = slots.and(bodies.remove(index).unwrap_or(lost));
         }
         Ok(found)
     }

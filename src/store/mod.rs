@@ -152,7 +152,7 @@ pub trait Store: Send + Sync + 'static {
     /// Committed entries at these places, newest first; those that are not there are left out.
     async fn entries_at(&self, indices: &[u64]) -> Result<Vec<StoredEntry>, StoreFault>;
 
-    /// The first entry whose month still has its bodies; `None` when no month has.
+    /// The least index that still has a body; `None` when none has.
     async fn first_body(&self) -> Result<Option<u64>, StoreFault>;
 
     /// The months (`YYYYMM`) that there are bodies of, oldest first.
@@ -173,7 +173,7 @@ pub trait Store: Send + Sync + 'static {
     /// A tile as far as it is stored; level 0 only when full.
     async fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreFault>;
 
-    /// The index of the entry that issued `jti`; `None` if unknown or dropped with its body.
+    /// The index of the entry that issued `jti`; `None` if unknown or gone with its month. An erasure leaves it.
     async fn index_of_jti(&self, jti: &str) -> Result<Option<u64>, StoreFault>;
 
     /// The whole policy. Broken rows are left out and told in `Err` lines beside it.

@@ -7,6 +7,7 @@ use mintmark::audit::verify::verify;
 use mintmark::digest::base64url;
 use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::oauth::claims::encoded_header;
+use mintmark::store::Change;
 use serde_json::{Value, json};
 
 use crate::harness::{SeededEntropy, TestMint, contains, foreign_connection, with_mint, with_settings};
@@ -86,6 +87,24 @@ async fn tokens_of_others_and_changed_tokens_are_foreign() {
     .await;
 }
 
+/// While a month goes, its look-ups by `jti` go before its last bodies; a token of it is no forgery for that.
+#[tokio::test]
+async fn a_token_whose_month_is_on_its_way_out_is_still_known() {
+    with_mint(async |mint| {
+        let busy = busy_client(mint).await;
+        let token = mint.token(&busy, "scope=many").await.access_token().unwrap();
+        issue(mint, &busy, 100).await;
+        mint.later("40d").await;
+        issue(mint, &busy, 100).await;
+        let months = mint.app().store.months().await.unwrap();
+        let slice = Change::DropBodies { month: months[0], at_most: 50 };
+        mint.app().recorder.act(Vec::new(), vec![slice]).await.unwrap();
+        assert_eq!(mint.app().store.months().await.unwrap(), months, "it is not gone yet");
+        assert_eq!(find(mint, &token).await.verdict, Verdict::Issued);
+    })
+    .await;
+}
+
 /// The record stands in the log before there is a checkpoint over it, and long after its body is gone.
 #[tokio::test]
 async fn a_token_is_known_before_the_next_checkpoint_and_when_its_body_is_gone() {
@@ -98,7 +117,7 @@ async fn a_token_is_known_before_the_next_checkpoint_and_when_its_body_is_gone()
         issue(mint, &busy, 100).await;
         mint.later("70d").await;
         issue(mint, &busy, 300).await;
-        mint.app().drop_old_bodies().await.unwrap();
+        mint.drop_old_bodies().await;
         assert_eq!(find(mint, &token).await, issued, "found by its time and its key");
         let dropped = mint.logged(EventType::AuditErased).await;
         assert_eq!(dropped.len(), 1);

@@ -130,6 +130,7 @@ async fn an_idle_node_says_that_it_lives() {
         alive.tick().await.unwrap();
         faulty.store.leaves(0..100).await.unwrap().len()
     };
+    assert_eq!(told().await, 1, "it has only just begun to look");
     assert_eq!(told().await, 2);
     assert_eq!(told().await, 3, "again, as nothing else was recorded");
     faulty.act(4).await.unwrap();

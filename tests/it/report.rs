@@ -129,7 +129,7 @@ async fn what_was_dropped_is_counted_and_not_guessed() {
         }
         mint.tick().await;
         mint.later("29d").await;
-        mint.app().drop_old_bodies().await.unwrap();
+        mint.drop_old_bodies().await;
         mint.token(&reader, "").await.assert_token();
         mint.tick().await;
         let told = report(mint, "").await;

@@ -1,6 +1,7 @@
 //! A store that lost what was signed: it is refused, and there is one way on, by a person, under another name.
 
 use std::fs;
+use std::time::Duration;
 
 use mintmark::admin::{Actor, Found, Verdict};
 use mintmark::app::{Ambient, Reopen, reopen_log};
@@ -36,13 +37,16 @@ async fn find(mint: &TestMint, token: &str) -> Found {
 async fn after_a_rollback_the_log_goes_on_under_another_name() {
     with_mint(async |mint| {
         let reader = mint.usual_policy().await;
+        mint.clock().advance(Duration::from_millis(500));
         let kept = mint.token(&reader, "").await.access_token().unwrap();
         let backup = tempfile::tempdir().unwrap();
         let data = mint.data_dir();
         stop(mint).await;
         copy_store(&data, backup.path());
+        fs::copy(data.join("last_signed"), backup.path().join("last_signed")).unwrap();
         mint.reopen().await.unwrap();
-        mint.later("10s").await;
+        // In the same second as the last record that is left: `iat` is in whole seconds.
+        mint.clock().advance(Duration::from_millis(100));
         let lost = mint.token(&reader, "").await.access_token().unwrap();
         mint.tick().await;
         let old_vkey = vkey(mint).await;
@@ -54,6 +58,9 @@ async fn after_a_rollback_the_log_goes_on_under_another_name() {
         let refused = mint.reopen().await.unwrap_err().to_string();
         assert!(refused.contains("audit reopen"), "{refused}");
 
+        let outdated = fs::read_to_string(backup.path().join("last_signed")).unwrap();
+        let older = reopen(mint, NEW, &outdated).await.unwrap_err();
+        assert!(older.starts_with("--checkpoint: ") && older.contains("is known here"), "{older}");
         let checkpoint = last_signed(mint);
         let same = reopen(mint, "auth.example.com/log", &checkpoint).await.unwrap_err();
         assert!(same.starts_with("--origin: "), "{same}");
@@ -127,6 +134,69 @@ async fn what_was_published_counts_where_the_node_has_forgotten_it() {
         sqlx::raw_sql(back).execute(&mut hand).await.unwrap();
         sqlx::Connection::close(hand).await.unwrap();
         mint.reopen().await.unwrap();
+    })
+    .await;
+}
+
+/// A copy of the store ran elsewhere and published more than this node signed: that this holds proves nothing of the
+/// other.
+#[tokio::test]
+async fn a_store_whose_own_checkpoint_is_later_must_hold_what_this_node_signed_too() {
+    with_mint(async |mint| {
+        let reader = mint.usual_policy().await;
+        let (elsewhere, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let data = mint.data_dir();
+        stop(mint).await;
+        copy_store(&data, elsewhere.path());
+        mint.reopen().await.unwrap();
+        mint.token(&reader, "").await.assert_token();
+        mint.tick().await;
+        stop(mint).await;
+        let signed = last_signed(mint);
+        copy_store(&data, here.path());
+
+        remove_store(&data);
+        copy_store(elsewhere.path(), &data);
+        fs::remove_file(data.join("last_signed")).unwrap();
+        mint.ledger.lock().unwrap().clear();
+        mint.reopen().await.unwrap();
+        mint.later("1m").await;
+        for _ in 0..9 {
+            mint.token(&reader, "").await.assert_token();
+        }
+        mint.tick().await;
+        stop(mint).await;
+        fs::write(data.join("last_signed"), &signed).unwrap();
+        let refused = mint.reopen().await.unwrap_err().to_string();
+        assert!(refused.contains("not the one that this node has signed"), "{refused}");
+
+        remove_store(&data);
+        copy_store(here.path(), &data);
+        mint.ledger.lock().unwrap().clear();
+        mint.reopen().await.unwrap();
+    })
+    .await;
+}
+
+/// Everything is lost and a log begins under another name; the process ends before its first checkpoint.
+#[tokio::test]
+async fn a_log_that_begins_under_another_name_is_not_held_to_the_one_before() {
+    with_mint(async |mint| {
+        let data = mint.data_dir();
+        mint.tick().await;
+        stop(mint).await;
+        let old = last_signed(mint);
+        remove_store(&data);
+        mintmark::app::make_store(&mint.settings(), mintmark::app::Purpose::Service).await.unwrap();
+        mint.set("MINTMARK_AUDIT__ORIGIN", NEW);
+        mint.reopen().await.unwrap();
+        stop(mint).await;
+        fs::write(data.join("last_signed"), &old).unwrap();
+        let mut hand = foreign_connection(&data.join("mintmark.db")).await;
+        sqlx::raw_sql("UPDATE log SET checkpoint = NULL").execute(&mut hand).await.unwrap();
+        sqlx::Connection::close(hand).await.unwrap();
+        mint.reopen().await.unwrap();
+        assert_eq!(mint.logged(EventType::LogOpened).await.len(), 1);
     })
     .await;
 }

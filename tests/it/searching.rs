@@ -217,7 +217,8 @@ async fn damaged_and_lost_pages_hide_nothing() {
         "UPDATE log_directory SET page = x'0102' WHERE place = 1".to_owned(),
         "UPDATE log_directory SET page = x'' WHERE place = 2".to_owned(),
         "DELETE FROM log_directory WHERE place = 3".to_owned(),
-        format!("UPDATE log_directory_{month} SET page = x'ff' WHERE place IN (0, 4)"),
+        format!("UPDATE log_directory_{month} SET page = x'ff' WHERE place = 0"),
+        format!("DELETE FROM log_directory_{month} WHERE place = 4"),
     ] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut hand).await.unwrap();
     }

@@ -32,20 +32,20 @@ pub struct Both {
     pub leaves: Page,
     /// Of the bodies.
     pub bodies: Page,
-    /// The latest month that a body of it is kept with; 0 where there is none.
+    /// The latest month of its entries, which its bodies are kept with or outlived by; 0 where there is no entry.
     pub part: u32,
 }
 
 impl Both {
     /// The slot is this entry.
     pub fn list(&mut self, slot: u8, entry: &Listed<'_>) {
+        self.part = self.part.max(entry.ts.month());
         self.leaves.note_time(entry.ts, entry.exp);
         self.leaves.note(slot, Term::event(entry.event));
         if let Some(kid) = entry.kid {
             self.leaves.note(slot, Term::kid(kid));
         }
         if let Some(body) = entry.body {
-            self.part = self.part.max(entry.ts.month());
             let about = About::read(entry.event, body);
             about.names().for_each(|name| self.bodies.note(slot, Term::name(name)));
             about.scopes().for_each(|token| self.bodies.note(slot, Term::scope(token)));
@@ -59,7 +59,7 @@ impl Both {
         self.part = self.part.max(below.part);
     }
 
-    /// As they are stored. Where there is no body there is no page of bodies.
+    /// As they are stored. The page of bodies is there also where it names nobody, so that a lost one can be told.
     pub fn stored(&self, level: u8, index: u64) -> impl Iterator<Item = StoredPage> {
         let page = |facts, page: &Page| StoredPage { facts, level, index, bytes: page.encode() };
         let bodies = (self.part > 0).then(|| page(Facts::Bodies(self.part), &self.bodies));

@@ -137,6 +137,11 @@ impl Page {
             && times.unexpired_at.is_none_or(|at| Timestamp::from_seconds(self.latest_exp) > at)
     }
 
+    /// The month (`YYYYMM`) of the latest entry in it.
+    pub fn month(&self) -> u32 {
+        Timestamp::from_micros(self.greatest).month()
+    }
+
     /// The bytes to store.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];

@@ -6,13 +6,14 @@
 //! old one had when it was last signed. Tokens issued in between are known as
 //! lost, not as forged: see `audit::standing`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::walk::Walk;
-use super::{CLOSED_LOG, CannotOpen};
+use super::{CLOSED_LOG, CannotOpen, last_signed};
 use crate::ambient::{Clock, Entropy, EntropyFailed};
 use crate::audit::checkpoint::{BadCheckpoint, Checkpoint, Note, Origin, Vkey};
 use crate::audit::event::EventType;
@@ -40,6 +41,16 @@ pub enum CannotReopen {
         "--checkpoint: {0}; it must be the last one known of \"{1}\", such as the file last_signed in data_dir"
     )]
     Checkpoint(BadCheckpoint, String),
+    /// A later checkpoint of that log is known here.
+    #[error(
+        "--checkpoint: it is of {given} entries, and one of {known} is known here; give the latest, such as the file last_signed in data_dir"
+    )]
+    Outdated {
+        /// Its size.
+        given: u64,
+        /// The size of the later one.
+        known: u64,
+    },
     /// What is left of the log is damaged.
     #[error(transparent)]
     Damaged(#[from] CannotOpen),
@@ -71,6 +82,8 @@ pub struct Reopener<'a> {
     pub node: String,
     /// Bounds the wait for the commit.
     pub deadline: Duration,
+    /// Where this node keeps what it signed.
+    pub data_dir: &'a Path,
 }
 
 /// What a person decided.
@@ -139,6 +152,7 @@ impl Reopener<'_> {
             return Err(CannotReopen::SameName(stored.origin));
         }
         let last = last_known(decision.checkpoint, &stored)?;
+        self.is_the_latest(&last, &stored)?;
         let kept = stored.head.size;
         let edge = Walk { store: &*self.store, head: stored.head }.run(0).await?;
         catalogue::catch_up(&*self.store, stored.head).await?;
@@ -154,6 +168,32 @@ impl Reopener<'_> {
         };
         self.write(opening, decision, (&reopened, sealed_key)).await?;
         Ok(reopened)
+    }
+
+    /// A checkpoint that is older than what this node knows of would hide entries that others have seen signed.
+    fn is_the_latest(&self, last: &Checkpoint, stored: &StoredLog) -> Result<(), CannotReopen> {
+        let published = stored.checkpoint.as_deref().and_then(|note| Note::parse(note).ok());
+        let published = published.map(|note| note.unverified().clone());
+        let remembered = last_signed(self.data_dir)?.map(|(_, checkpoint)| checkpoint);
+        let later = published
+            .into_iter()
+            .chain(remembered)
+            .find(|known| known.origin == last.origin && known.size > last.size);
+        later.map_or(Ok(()), |later| Err(CannotReopen::Outdated { given: last.size, known: later.size }))
+    }
+
+    /// Every log whose last checkpoint may still lie in the data directory and binds the new one no longer.
+    async fn closed_names(&self, closing: &str) -> Result<String, CannotReopen> {
+        let before = self.store.fact(CLOSED_LOG).await?.unwrap_or_default();
+        let remembered =
+            last_signed(self.data_dir)?.map(|(_, checkpoint)| checkpoint.origin.as_str().to_owned());
+        let mut names: Vec<&str> = before.split(' ').filter(|name| !name.is_empty()).collect();
+        for name in [Some(closing), remembered.as_deref()].into_iter().flatten() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Ok(names.join(" "))
     }
 
     async fn write(
@@ -174,7 +214,7 @@ impl Reopener<'_> {
         // A backup is one no longer: whoever goes on from it has said so.
         let changes = vec![
             Change::ReopenLog(change),
-            Change::SetFact(CLOSED_LOG, closed.origin.clone()),
+            Change::SetFact(CLOSED_LOG, self.closed_names(&closed.origin).await?),
             Change::SetFact(BACKUP, String::new()),
         ];
         let done = recorder.act(records(decision, reopened, *kept), changes).await;
@@ -182,7 +222,7 @@ impl Reopener<'_> {
         // The writer holds the store; nobody else may close it before it has ended.
         let _ = writer.await;
         done?;
-        Ok(self.store.flush().await?)
+        Ok(())
     }
 }
 

@@ -101,6 +101,7 @@ pub(super) async fn run(
         notes_in_doubt: Vec::new(),
         unwritten: Vec::new(),
         foreign: false,
+        erased: false,
         queue: queue.clone(),
         parts,
         told,
@@ -124,6 +125,8 @@ struct Writer {
     unwritten: Vec<Entry>,
     /// The store holds neither of the two: another hand wrote it. Nothing is recorded any more.
     foreign: bool,
+    /// An erasure was written, or may have been, and the growing pages were not made anew since.
+    erased: bool,
     queue: Arc<Queue>,
     parts: WriterParts,
     told: watch::Sender<TreeHead>,
@@ -136,6 +139,7 @@ impl Writer {
         let mut changes = Vec::new();
         let settled = self.settle_doubt().await;
         if settled.is_ok() {
+            self.forget_erased().await;
             entries.append(&mut self.unwritten);
             self.notes_in_doubt.extend_from_slice(&entries);
         }
@@ -153,9 +157,6 @@ impl Writer {
             Ok(()) => self.commit(entries, changes).await,
             Err(fault) => Err(fault),
         };
-        if result.is_ok() {
-            self.notes_in_doubt.clear();
-        }
         for (offset, reply) in replies {
             if let Some(reply) = reply {
                 // A caller that has gone leaves an intent in the log, which is allowed.
@@ -179,13 +180,14 @@ impl Writer {
         let batch = grown.grow(entries, changes, place, &*self.parts.entropy)?;
         failpoint!("audit.before_write", StoreFault::Unavailable("a failpoint".to_owned()).into());
         self.in_doubt = Some(grown);
+        self.erased |= batch.changes.iter().any(|change| matches!(change, Change::Erase { .. }));
         match self.parts.store.append(&batch).await {
             Ok(()) => {
                 failpoint!("audit.after_sync");
                 if let Some(grown) = self.in_doubt.take() {
                     self.adopt(grown);
                 }
-                self.forget_erased(&batch.changes).await;
+                self.forget_erased().await;
                 Ok(batch.first)
             }
             // Without changes only the log itself can be in conflict: then another hand wrote it.
@@ -200,14 +202,17 @@ impl Writer {
         }
     }
 
-    /// The pages that grow still name what was erased: they are made anew from the entries.
-    async fn forget_erased(&mut self, changes: &[Change]) {
-        if !changes.iter().any(|change| matches!(change, Change::Erase { .. })) {
+    /// The pages that grow may still name what was erased: they are made anew from the entries, before the next batch.
+    async fn forget_erased(&mut self) {
+        if !self.erased {
             return;
         }
         match catalogue::restore(&*self.parts.store, self.committed.edge.size()).await {
-            Ok(directory) => self.committed.directory = directory,
-            // They say too much, four bytes a name, until the next start makes them anew.
+            Ok(directory) => {
+                self.committed.directory = directory;
+                self.erased = false;
+            }
+            // They say too much, four bytes a name; it is tried again with the next batch.
             Err(fault) => tracing::warn!(%fault, "the directory's growing pages still name what was erased"),
         }
     }
@@ -217,21 +222,16 @@ impl Writer {
         if self.foreign {
             return Err(RecordFault::Foreign);
         }
-        let Some(in_doubt) = self.in_doubt.take() else {
+        // It stays in doubt until the store has told, whatever breaks off in between.
+        let Some(doubtful) = self.in_doubt.as_ref().map(Opening::head) else {
             let lost = std::mem::take(&mut self.notes_in_doubt);
             self.keep(lost);
             return Ok(());
         };
-        let head = match self.parts.store.head().await {
-            Ok(head) => head.unwrap_or_else(|| Edge::new().head()),
-            Err(fault) => {
-                self.in_doubt = Some(in_doubt);
-                return Err(fault.into());
-            }
-        };
-        if head == in_doubt.head() {
+        let head = self.parts.store.head().await?.unwrap_or_else(|| Edge::new().head());
+        let in_doubt = self.in_doubt.take();
+        if let Some(in_doubt) = in_doubt.filter(|_| head == doubtful) {
             self.adopt(in_doubt);
-            self.notes_in_doubt.clear();
         } else if head == self.committed.head() {
             let lost = std::mem::take(&mut self.notes_in_doubt);
             self.keep(lost);
@@ -245,6 +245,7 @@ impl Writer {
 
     fn adopt(&mut self, grown: Opening) {
         self.committed = grown;
+        self.notes_in_doubt.clear();
         self.told.send_replace(self.committed.head());
     }
 }

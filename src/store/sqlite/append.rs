@@ -220,7 +220,7 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
         Change::Erase { entries, pages } => {
             parts::erase(connection, entries).await?;
             for page in pages {
-                directory_rows::write(connection, page, 0).await?;
+                directory_rows::replace(connection, page).await?;
             }
             Ok(())
         }

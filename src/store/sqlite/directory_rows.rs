@@ -18,6 +18,7 @@ fn place(level: u8, index: u64) -> i64 {
     signed(u64::from(level).saturating_mul(LEVEL).saturating_add(index.min(LEVEL - 1)))
 }
 
+/// Adds a page that became full; `part` is the month whose tables are there already.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     page: &StoredPage,
@@ -38,6 +39,19 @@ pub(super) async fn write(
     let insert =
         sqlx::query(AssertSqlSafe(sql)).bind(place(page.level, page.index)).bind(page.bytes.as_slice());
     insert.execute(connection).await?;
+    Ok(())
+}
+
+/// Puts other bytes in the place of a page of bodies. A page whose month has gone meanwhile stays gone.
+pub(super) async fn replace(connection: &mut SqliteConnection, page: &StoredPage) -> Result<(), sqlx::Error> {
+    let Facts::Bodies(month) = page.facts else { return Ok(()) };
+    if !parts::months_with_pages(&mut *connection).await?.contains(&month) {
+        return Ok(());
+    }
+    let sql = format!("UPDATE log_directory_{month} SET page = ?2 WHERE place = ?1");
+    let update =
+        sqlx::query(AssertSqlSafe(sql)).bind(place(page.level, page.index)).bind(page.bytes.as_slice());
+    update.execute(connection).await?;
     Ok(())
 }
 

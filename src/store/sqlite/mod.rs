@@ -21,7 +21,7 @@ mod tend;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -121,6 +121,17 @@ impl SqliteStore {
     }
 }
 
+/// Reads over several months. A month that goes between the look for its table and the question is not there when it
+/// is asked again.
+macro_rules! steady {
+    ($read:expr) => {
+        match $read.await {
+            Err(error) if parts::month_is_gone(&error) => $read.await,
+            done => done,
+        }
+    };
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn append(&self, batch: &Batch) -> Result<(), StoreFault> {
@@ -131,6 +142,8 @@ impl Store for SqliteStore {
         if written.is_err() {
             // Whatever is left of the transaction goes; an error here says only that none is open.
             let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *writer).await;
+            // What is certain of the tables is looked up again.
+            self.part.store(0, Ordering::Release);
         }
         written.map_err(|fault| self.told(fault))
     }
@@ -148,15 +161,15 @@ impl Store for SqliteStore {
     }
 
     async fn entries(&self, range: Range<u64>) -> Result<Vec<StoredEntry>, StoreFault> {
-        Ok(read::entries(&self.readers, range).await?)
+        Ok(steady!(read::entries(&self.readers, range.clone()))?)
     }
 
     async fn entries_at(&self, indices: &[u64]) -> Result<Vec<StoredEntry>, StoreFault> {
-        Ok(read::entries_at(&self.readers, indices).await?)
+        Ok(steady!(read::entries_at(&self.readers, indices))?)
     }
 
     async fn first_body(&self) -> Result<Option<u64>, StoreFault> {
-        Ok(read::first_body(&self.readers).await?)
+        Ok(steady!(read::first_body(&self.readers))?)
     }
 
     async fn months(&self) -> Result<Vec<u32>, StoreFault> {
@@ -172,7 +185,7 @@ impl Store for SqliteStore {
     }
 
     async fn body_pages(&self, level: u8, range: Range<u64>) -> Result<Vec<StoredPage>, StoreFault> {
-        Ok(directory_rows::body_pages(&self.readers, level, range).await?)
+        Ok(steady!(directory_rows::body_pages(&self.readers, level, range.clone()))?)
     }
 
     async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreFault> {
@@ -184,7 +197,7 @@ impl Store for SqliteStore {
     }
 
     async fn index_of_jti(&self, jti: &str) -> Result<Option<u64>, StoreFault> {
-        Ok(read::index_of_jti(&self.readers, jti).await?)
+        Ok(steady!(read::index_of_jti(&self.readers, jti))?)
     }
 
     async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {

@@ -3,8 +3,6 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, SqliteExecutor};
 
-use super::number::signed;
-
 /// Makes the tables of a month unless they are there.
 pub(super) async fn make(connection: &mut SqliteConnection, month: u32) -> Result<(), sqlx::Error> {
     let sql = format!(
@@ -42,6 +40,11 @@ pub(super) fn union(months: &[u32], select: impl Fn(u32) -> String) -> Option<St
     (!selects.is_empty()).then(|| selects.join(" UNION ALL "))
 }
 
+/// Whether a table was dropped since somebody looked for it.
+pub(super) fn month_is_gone(error: &sqlx::Error) -> bool {
+    error.to_string().contains("no such table")
+}
+
 /// Takes the oldest bodies of a month away, and the month once it has no more.
 ///
 /// To drop a large table at once would hold the writer up for as long as it takes to
@@ -63,7 +66,17 @@ pub(super) async fn thin(
         "DELETE FROM log_jtis_{month} WHERE jti IN (SELECT jti FROM log_jtis_{month} ORDER BY jti LIMIT ?1)"
     );
     let jtis = sqlx::query(AssertSqlSafe(sql)).bind(at_most).execute(&mut *connection).await?.rows_affected();
-    if bodies.max(jtis) < u64::from(at_most) {
+    if bodies.max(jtis) >= u64::from(at_most) {
+        return Ok(());
+    }
+    // Pages outlive what they name.
+    let mut pages = 0;
+    if months_with_pages(&mut *connection).await?.contains(&month) {
+        let sql = format!("DELETE FROM log_directory_{month} WHERE place IN ({})", rows("log_directory"));
+        let delete = sqlx::query(AssertSqlSafe(sql)).bind(at_most);
+        pages = delete.execute(&mut *connection).await?.rows_affected();
+    }
+    if pages < u64::from(at_most) {
         let sql = format!(
             "DROP TABLE log_bodies_{month}; DROP TABLE log_jtis_{month}; DROP TABLE IF EXISTS log_directory_{month}"
         );
@@ -74,11 +87,10 @@ pub(super) async fn thin(
 
 /// Erases the bodies of these entries, in whatever month they lie.
 pub(super) async fn erase(connection: &mut SqliteConnection, entries: &[u64]) -> Result<(), sqlx::Error> {
+    let list = serde_json::json!(entries).to_string();
     for month in months(&mut *connection).await? {
-        for &index in entries {
-            let sql = format!("DELETE FROM log_bodies_{month} WHERE idx = ?1");
-            sqlx::query(AssertSqlSafe(sql)).bind(signed(index)).execute(&mut *connection).await?;
-        }
+        let sql = format!("DELETE FROM log_bodies_{month} WHERE idx IN (SELECT value FROM json_each(?1))");
+        sqlx::query(AssertSqlSafe(sql)).bind(&list).execute(&mut *connection).await?;
     }
     Ok(())
 }

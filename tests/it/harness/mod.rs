@@ -147,6 +147,13 @@ impl TestMint {
         app.publisher.tick().await.unwrap();
     }
 
+    /// Drops what is over of the bodies, as the loop does.
+    pub async fn drop_old_bodies(&self) {
+        let retention = &self.app().retention;
+        retention.tick(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
+        assert_eq!(retention.concern(), None, "nothing of them is left on the disk");
+    }
+
     /// Ends the process in order and starts it again.
     pub async fn restart(&mut self) {
         self.stop().await;
