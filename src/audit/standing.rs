@@ -168,7 +168,12 @@ async fn look_up(store: &dyn Store, token: &Presented) -> Result<Standing, Store
 
 async fn is_record(store: &dyn Store, index: u64, th: Digest) -> Result<bool, StoreFault> {
     let leaf = store.leaves(index..index.saturating_add(1)).await?.pop();
-    Ok(leaf.and_then(|leaf| Leaf::parse(&leaf).ok()).is_some_and(|leaf| leaf.th == Some(th)))
+    Ok(leaf.and_then(|leaf| Leaf::parse(&leaf).ok()).is_some_and(|leaf| issued(&leaf, th)))
+}
+
+/// Whether the leaf is the record of this token's issuance. The alarm over a forgery bears the same hash.
+fn issued(leaf: &Leaf, th: Digest) -> bool {
+    leaf.event == EventType::TokenIssued && leaf.th == Some(th)
 }
 
 /// The entry of an old token, found by its key and its time.
@@ -182,7 +187,7 @@ async fn among_leaves(
     let times = Times { from, to, unexpired_at: None };
     let mut walk = Walk::from_the_newest(store, Wanted { leaf, body: Vec::new(), times }).await?;
     while let Some(leaves) = walk.next_leaves().await? {
-        if let Some((index, _)) = leaves.into_iter().find(|(_, leaf)| leaf.th == Some(token.th)) {
+        if let Some((index, _)) = leaves.into_iter().find(|(_, leaf)| issued(leaf, token.th)) {
             return Ok(Some(index));
         }
         tokio::task::yield_now().await;

@@ -55,7 +55,7 @@ async fn a_token_signed_outside_with_the_real_key_is_forged() {
         let odd = signed_outside(&stolen, &json!([1, 2]));
         assert_eq!(find(mint, &odd).await, verdict(Verdict::Forged));
         // The same again within the minute raises no further alarm.
-        find(mint, &copy).await;
+        assert_eq!(find(mint, &copy).await, verdict(Verdict::Forged), "the alarm is no record of it");
         let alarms = mint.logged(EventType::TokenUnrecorded).await;
         assert_eq!(alarms.len(), 3);
         for alarm in &alarms {
