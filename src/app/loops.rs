@@ -1,7 +1,7 @@
 //! The background work: each loop is a plain tick with a rhythm, watched and tried again.
 //!
-//! Who keeps the period after failures and who backs off: `store` and `policy`
-//! keep it, since recovery is to be seen at once, and a client that was
+//! Who keeps the period after failures and who backs off: `store`, `checkpoint` and
+//! `policy` keep it, since recovery is to be seen at once, and a client that was
 //! disabled is to be refused at once; the others come back at growing distances.
 
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Loops<'_> {
     /// Signs and publishes a checkpoint of what was written.
     fn checkpoint(&mut self, period: Duration) {
         let publisher = self.app.publisher.clone();
-        let cadence = Cadence::backing_off(period, LONGEST_PAUSE);
+        let cadence = Cadence::steady(period);
         self.run(Task { name: "checkpoint", cadence, advice: DISK }, move || {
             let publisher = publisher.clone();
             async move { publisher.tick().await.map_err(|fault| fault.to_string()) }

@@ -181,7 +181,7 @@ def verdicts(name, seen, recover):
         f"{name}: /livez answers throughout": seen["livez_failures"] == 0,
         f"{name}: no token while 503 stays": seen.get("tokens_while_full", 0) == 0,
         f"{name}: goes on in time, without a restart": seen["seconds_to_200"] is not None and seen["seconds_to_200"] <= recover,
-        f"{name}: /readyz says 200 again": seen["seconds_to_ready"] is not None,
+        f"{name}: /readyz says 200 again in time": seen["seconds_to_ready"] is not None and seen["seconds_to_ready"] <= recover,
     }
 
 

@@ -43,7 +43,8 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.failing(disk.verdicts("x", FULL, 5)), 0)
         for worse in ({"seconds_to_503": None}, {"statuses": {"500": 1}}, {"slowest_seconds": 3}, {"process_alive": False},
                       {"seconds_to_unready": None}, {"jwks_failures": 1}, {"livez_failures": 1}, {"tokens_while_full": 1},
-                      {"seconds_to_200": None}, {"seconds_to_200": 5.1}, {"seconds_to_ready": None}):
+                      {"seconds_to_200": None}, {"seconds_to_200": 5.1}, {"seconds_to_ready": None},
+                      {"seconds_to_ready": 5.1}):
             self.assertEqual(self.failing(disk.verdicts("x", FULL | worse, 5)), 1, worse)
 
     def test_clients_that_go_away(self):
