@@ -17,6 +17,7 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings
     cargo clippy --all-targets --locked --features rsa -- -D warnings
+    cargo clippy --all-targets --locked --features rsa,failpoints -- -D warnings
     cargo deny --all-features check
 
 # Record the goldens anew, then read the difference: each changed line is a change for users.
