@@ -108,8 +108,9 @@ impl App {
     }
 
     /// Opens the service: verifies what it finds, records its start, brings
-    /// keys and the first checkpoint into being. Nothing listens yet. A refusal
-    /// leaves everything as it was.
+    /// keys and the first checkpoint into being. Nothing listens yet. A refusal of
+    /// the store or its log leaves everything as it was; one that comes later, of
+    /// the keys, leaves the record of this start.
     pub async fn open(
         settings: &Settings,
         kek: &Kek,

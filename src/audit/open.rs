@@ -77,7 +77,7 @@ pub enum CannotOpen {
         cause: String,
     },
     /// The store failed.
-    #[error(transparent)]
+    #[error("store.url: {0}")]
     Store(#[from] StoreFault),
     /// No randomness.
     #[error(transparent)]
