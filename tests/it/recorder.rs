@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use mintmark::audit::alive::Alive;
 use mintmark::audit::directory::edge::DirectoryEdge;
+use mintmark::audit::directory::page::{Page, Slots};
+use mintmark::audit::directory::term::Term;
 use mintmark::audit::event::EventType;
 use mintmark::audit::leaf::Record;
 use mintmark::audit::recorder::{Opening, RecordFault, Recorder, WriterParts};
@@ -119,6 +121,25 @@ async fn what_nobody_waits_for_is_written_once_the_store_is_back() {
     faulty.act(1).await.unwrap();
     let kept = bodies().await.len() as u64 - 3;
     assert_eq!((kept, faulty.recorder.dropped()), (256, 344));
+}
+
+/// An erasure whose outcome was unknown was written: the page that grew with the name is stored without it.
+#[tokio::test]
+async fn what_was_erased_comes_into_no_page_later() {
+    for fault in [None, Some(Fault::Persisted)] {
+        let faulty = Faulty::start(PATIENCE).await;
+        let named = || Record::of(EventType::TokenDenied, br#"{"client_id":"person-4711"}"#.to_vec());
+        faulty.recorder.act((0..9).map(|_| named()).collect(), Vec::new()).await.unwrap();
+        if let Some(fault) = fault {
+            faulty.store.fail(fault);
+        }
+        let erase = Change::Erase { entries: (0..9).collect(), pages: Vec::new() };
+        assert_eq!(faulty.recorder.act(Vec::new(), vec![erase]).await.is_err(), fault.is_some());
+        faulty.act(300).await.unwrap();
+        let page = faulty.store.body_pages(0, 0..1).await.unwrap().pop().unwrap();
+        let page = Page::decode(&page.bytes).unwrap();
+        assert_eq!(page.with(&[Term::name("person-4711")]), Slots::default(), "{fault:?}");
+    }
 }
 
 #[tokio::test]
