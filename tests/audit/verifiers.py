@@ -12,6 +12,10 @@ from mintmark_audit.note import read_vkey
 from mintmark_audit.verify import verify_export
 
 
+# Seconds that a verdict may take on a busy machine; it takes a fraction of one.
+PATIENCE = 120
+
+
 @dataclass(frozen=True)
 class Said:
     """What a verifier said of a file; `broken` when it gave no verdict at all."""
@@ -47,8 +51,11 @@ class Product:
                    "-o", "json"]
         if anchor is not None:
             command += ["--checkpoint", self.write("checkpoint", anchor)]
-        done = subprocess.run(command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=120)
+        try:
+            done = subprocess.run(command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
+                                  capture_output=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return Said(False, None, f"no verdict within {PATIENCE} s", broken=True)
         if done.returncode in (0, 1) and done.stdout:
             verdict = json.loads(done.stdout)
             agrees = verdict["ok"] == (done.returncode == 0)
