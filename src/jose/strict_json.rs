@@ -180,6 +180,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_stored_and_read_again_stays_the_same() {
+        // The nearest number to this one is written with fewer digits, which must lead back to it.
+        let value = read("444000070058311613441901709080").unwrap();
+        assert_eq!(read(&value.to_string()), Ok(value));
+    }
+
+    #[test]
     fn a_long_name_is_cut_in_the_complaint() {
         let name = "é".repeat(100);
         let text = format!(r#"{{"{name}":1,"{name}":2}}"#);
@@ -187,6 +194,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_number_stays_the_same(text in "-?[1-9][0-9]{0,40}(\\.[0-9]{1,20})?(e-?[0-9]{1,2})?") {
+            let value = read(&text).unwrap();
+            prop_assert_eq!(read(&value.to_string()), Ok(value));
+        }
+
         /// Whatever is accepted means the same to serde_json, so only ambiguity is taken away.
         #[test]
         fn agrees_with_serde_json_on_what_it_accepts(text in r#"[\[\]{}:,"ab1e. -]{0,24}"#) {
