@@ -94,12 +94,7 @@ impl Admin {
         self.record_reading(EventType::AuditRead, actor, object).await
     }
 
-    pub(super) async fn record_reading(
-        &self,
-        event: EventType,
-        actor: &Actor,
-        object: String,
-    ) -> Result<(), Refusal> {
+    async fn record_reading(&self, event: EventType, actor: &Actor, object: String) -> Result<(), Refusal> {
         let Actor { name, via, request_id } = actor;
         let body = body::line(&ReadBody { actor: name, via, request_id, object });
         self.parts.recorder.act(vec![Record::of(event, body)], Vec::new()).await?;

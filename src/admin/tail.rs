@@ -6,7 +6,6 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::log::told;
 use super::{Actor, Admin, Refusal};
-use crate::audit::event::EventType;
 use crate::audit::search::{self, Page, Query};
 use crate::audit::tail;
 use crate::store::StoredEntry;
@@ -21,7 +20,7 @@ impl Admin {
     /// `next` is the end of the log. This records the question, and the record is the newest entry that may fit it.
     pub async fn begin_tail(&self, actor: &Actor, query: &Query, last: usize) -> Result<Page, Refusal> {
         let object = format!("tail {}", told(query));
-        self.record_reading(EventType::AuditRead, actor, object.trim_end().to_owned()).await?;
+        self.record_read(actor, object.trim_end().to_owned()).await?;
         let end = self.parts.recorder.head().borrow().size;
         let mut entries = Vec::new();
         if last > 0 {
