@@ -1,0 +1,38 @@
+-- When a secret opened the door last, to the minute. NULL when it never did.
+ALTER TABLE client_secrets ADD COLUMN last_used_at INTEGER;
+
+-- Identifiers of clients that are gone: never given again, since their `sub` lives on in other
+-- systems. Only a hash is kept, so that an erased client is named nowhere.
+CREATE TABLE deleted_clients (
+    id_hash BLOB PRIMARY KEY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Client assertions that were used, by a hash over client and jti. Kept until no clock would
+-- take the assertion again; microseconds. RFC 7523 section 3.
+CREATE TABLE used_assertions (
+    id_hash BLOB PRIMARY KEY NOT NULL,
+    until   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX used_assertions_by_end ON used_assertions (until);
+
+-- Tokens that were revoked, kept until they would have ended anyway; microseconds. RFC 7009.
+CREATE TABLE revoked_tokens (
+    jti   TEXT PRIMARY KEY NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revoked_tokens_by_end ON revoked_tokens (until);
+-- Tokens issued before `not_before` are good no longer: of one client, or ('') of all. It only grows.
+CREATE TABLE token_floors (
+    client     TEXT PRIMARY KEY NOT NULL,
+    not_before INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Answers to requests with an Idempotency-Key, without their secrets, for a day. `id_hash` is over
+-- caller and key, `request` over route and body.
+CREATE TABLE idempotent_answers (
+    id_hash BLOB PRIMARY KEY NOT NULL,
+    request BLOB NOT NULL,
+    answer  TEXT NOT NULL,
+    until   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotent_answers_by_end ON idempotent_answers (until);
