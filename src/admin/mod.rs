@@ -9,6 +9,7 @@ mod erase;
 mod find;
 mod keys;
 mod log;
+mod preview;
 mod proof;
 mod report;
 mod rules;
@@ -25,6 +26,7 @@ pub use clients::{Created, NewClient, NewSecret};
 pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
+pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 
@@ -39,6 +41,7 @@ use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
+use crate::keys::signer::Signer;
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
@@ -130,6 +133,8 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
+    /// The `iss` claim.
+    pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// Writes acts and their records.
@@ -138,6 +143,8 @@ pub struct AdminParts {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
+    /// Knows the keys that sign now.
+    pub signer: Arc<Signer>,
     /// Reads the published log.
     pub served: Served,
     /// Looks tokens up in the log.

@@ -144,10 +144,12 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let hashing = Workers::on_every_core(2);
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
     let admin = Arc::new(Admin::new(AdminParts {
+        issuer: settings.issuer.as_str().to_owned(),
         store: store.clone(),
         recorder: recorder.clone(),
         policy: policy.clone(),
         rotator: rotator.clone(),
+        signer: ground.signer.clone(),
         served: served.clone(),
         standings: Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone())),
         hashing,
