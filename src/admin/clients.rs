@@ -1,78 +1,20 @@
 //! Clients and their secrets.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::Deserialize;
 
 use super::{Actor, Admin, Refusal, record};
 use crate::ambient::random;
 use crate::audit::event::EventType;
 use crate::clients::secret::{self, Made};
-use crate::limits::Quota;
-use crate::oauth::claims::StaticClaims;
-use crate::oauth::credential::AuthMethod;
-use crate::oauth::{Scope, ScopeToken};
-use crate::policy::{Client, ClientId, RegisteredClient, SecretHash, Violation};
+use crate::policy::{Client, RegisteredClient, Registration, SecretHash, Violation};
 use crate::store::Change;
-use crate::time::{Timestamp, optional_seconds};
+use crate::time::Timestamp;
 
 /// The longest overlap of two secrets.
 const MAX_OVERLAP: Duration = Duration::from_hours(24 * 90);
-
-/// What a person says about a new client.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewClient {
-    /// Its identifier.
-    pub client_id: ClientId,
-    /// A name for people.
-    #[serde(default)]
-    pub client_name: Option<String>,
-    /// All that it may be granted.
-    pub scope: Scope,
-    /// What it gets when it asks for nothing in particular.
-    #[serde(default)]
-    pub default_scope: Option<Scope>,
-    /// How it authenticates.
-    #[serde(default = "basic")]
-    pub token_endpoint_auth_method: AuthMethod,
-    /// The longest lifetime of its tokens, seconds.
-    #[serde(default, with = "optional_seconds")]
-    pub access_token_lifetime: Option<Duration>,
-    /// Claims of its own.
-    #[serde(default)]
-    pub claims: StaticClaims,
-    /// Its own limits.
-    #[serde(default)]
-    pub limits: BTreeMap<ScopeToken, Quota>,
-}
-
-fn basic() -> AuthMethod {
-    AuthMethod::ClientSecretBasic
-}
-
-impl NewClient {
-    fn register(self, now: Timestamp) -> Client {
-        let now = Timestamp::from_seconds(now.seconds());
-        Client {
-            id: self.client_id,
-            name: self.client_name,
-            auth_method: self.token_endpoint_auth_method,
-            scope: self.scope,
-            default_scope: self.default_scope,
-            lifetime: self.access_token_lifetime,
-            claims: Arc::new(self.claims),
-            limits: self.limits,
-            disabled: false,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        }
-    }
-}
 
 /// A new client with its one and only sight of the secret.
 #[derive(Debug)]
@@ -94,10 +36,10 @@ pub struct NewSecret {
 
 impl Admin {
     /// Registers a client and makes its first secret.
-    pub async fn create_client(&self, actor: &Actor, new: NewClient) -> Result<Created, Refusal> {
+    pub async fn create_client(&self, actor: &Actor, new: Registration) -> Result<Created, Refusal> {
         let made = self.make_secret().await?;
         let acting = self.act().await;
-        let client = new.register(self.parts.clock.now());
+        let client = new.over(None, self.parts.clock.now());
         let policy = self.policy();
         if policy.client(client.id.as_str()).is_some() {
             return Err(Refusal::Taken);

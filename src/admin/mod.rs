@@ -9,6 +9,7 @@ mod erase;
 mod find;
 mod keys;
 mod log;
+mod policy;
 mod preview;
 mod proof;
 mod report;
@@ -22,10 +23,11 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
-pub use clients::{Created, NewClient, NewSecret};
+pub use clients::{Created, NewSecret};
 pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
+pub use policy::{Application, Planned};
 pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
@@ -42,11 +44,15 @@ use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
 use crate::keys::signer::Signer;
+use crate::policy::plan::Complaint;
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 use crate::workers::Workers;
+
+/// So many complaints about a policy are told at once.
+const TOLD: usize = 20;
 
 /// Who does it, and how it came in: part of each record.
 #[derive(Clone, Debug)]
@@ -80,6 +86,9 @@ pub enum Refusal {
     /// A value breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Violation),
+    /// A policy cannot be as it is wanted.
+    #[error("{}", told(.0))]
+    Policy(Vec<Complaint>),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -215,13 +224,23 @@ impl Admin {
     /// once; what may have been committed is looked up. [`Admin::tick`] does both.
     async fn apply(
         &self,
-        _acting: &MutexGuard<'_, ()>,
+        acting: &MutexGuard<'_, ()>,
         record: Record,
+        changes: Vec<Change>,
+    ) -> Result<(), Refusal> {
+        self.apply_all(acting, vec![record], changes).await
+    }
+
+    /// The same for an act on several objects, each with its record.
+    async fn apply_all(
+        &self,
+        _acting: &MutexGuard<'_, ()>,
+        records: Vec<Record>,
         changes: Vec<Change>,
     ) -> Result<(), Refusal> {
         // Before it begins: whatever breaks this off, the policy is read back.
         let was_behind = self.behind.swap(true, Ordering::AcqRel);
-        let outcome = self.parts.recorder.act(vec![record], changes).await;
+        let outcome = self.parts.recorder.act(records, changes).await;
         // The record and the change are one transaction: what is still to apply is the policy in force.
         failpoint!("admin.after_audit_before_apply");
         if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {
@@ -258,6 +277,15 @@ impl Admin {
         self.parts.policy.store(Arc::new(policy));
         Ok(())
     }
+}
+
+/// All complaints in one line, within bounds.
+fn told(complaints: &[Complaint]) -> String {
+    let mut lines: Vec<_> = complaints.iter().take(TOLD).map(ToString::to_string).collect();
+    if let Some(more @ 1..) = complaints.len().checked_sub(TOLD) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("; ")
 }
 
 fn record<O: Serialize>(

@@ -14,6 +14,7 @@ pub mod globals;
 mod health;
 mod key;
 pub mod output;
+mod policy;
 mod process;
 mod resource;
 mod scope;
@@ -67,6 +68,9 @@ enum Command {
     /// The APIs that tokens are for
     #[command(subcommand)]
     Resource(resource::Resource),
+    /// Resources, scopes and clients as one file
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// The keys that sign
     #[command(subcommand)]
     Key(key::Key),
@@ -119,6 +123,7 @@ async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exi
         Command::Client(verb) => client::run(verb, session).await?,
         Command::Scope(verb) => scope::run(verb, session).await?,
         Command::Resource(verb) => resource::run(verb, session).await?,
+        Command::Policy(verb) => return policy::run(verb, session).await,
         Command::Key(verb) => key::run(verb, session).await?,
         Command::Token(verb) => return token::run(verb, session).await,
         Command::Audit(verb) => return audit::run(verb, session).await,

@@ -4,12 +4,15 @@
 //! What is asked beyond it is refused, never narrowed.
 
 pub mod client;
+pub mod plan;
+pub mod registration;
 pub mod resource;
 pub mod scope_rule;
 pub mod snapshot;
 
 pub use crate::oauth::name::{ClientId, ResourceUri};
 pub use client::Client;
+pub use registration::Registration;
 pub use resource::Resource;
 pub use scope_rule::ScopeRule;
 pub use snapshot::{Policy, RegisteredClient, SecretHash};

@@ -90,15 +90,19 @@ impl Policy {
             let problem = format!("{} is not registered; `mintmark resource set` it first", rule.resource);
             return Err(Violation::new("resource", problem));
         }
-        if let Some(before) = self.scopes.get(&rule.name)
-            && before.resource != rule.resource
-        {
-            return Err(Violation::new(
-                "resource",
-                format!("a scope stays with its resource, {}", before.resource),
-            ));
-        }
+        self.check_home(rule)?;
         check_lifetime("token_lifetime", rule.lifetime, max)
+    }
+
+    /// A scope never moves to another resource: what clients hold would become worth something else.
+    pub fn check_home(&self, rule: &ScopeRule) -> Result<(), Violation> {
+        match self.scopes.get(&rule.name) {
+            Some(before) if before.resource != rule.resource => {
+                let problem = format!("a scope stays with its resource, {}", before.resource);
+                Err(Violation::new("resource", problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks a client before it is set: each scope exists, and the default scope lies in one resource.

@@ -30,6 +30,12 @@ pub enum Change {
     PutScope(ScopeRule),
     /// Makes or replaces a client. Its `key` is given by the store.
     PutClient(Client),
+    /// tmp
+    DeleteResource(crate::policy::ResourceUri, u64),
+    /// tmp
+    DeleteScope(crate::oauth::ScopeToken, u64),
+    /// tmp
+    DeleteClient(ClientId, u64),
     /// Adds a secret to a client.
     AddSecret(ClientId, SecretHash),
     /// Lets a secret end at this time.
@@ -80,6 +86,9 @@ impl Change {
             Self::PutResource(_)
             | Self::PutScope(_)
             | Self::PutClient(_)
+            | Self::DeleteResource(..)
+            | Self::DeleteScope(..)
+            | Self::DeleteClient(..)
             | Self::AddSecret(..)
             | Self::EndSecret(..) => true,
             Self::SwapRing { .. }

@@ -36,6 +36,7 @@ mod keys;
 mod keys_by_hand;
 mod log;
 mod lost_keys;
+mod policy_files;
 mod preview;
 mod process;
 mod readiness;

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::{cannot_start, complaints, make_kek, start_log, stop_signal, system};
-use crate::admin::{Actor, Admin, NewClient, Refusal};
+use crate::admin::{Actor, Admin, Refusal};
 use crate::app::{self, App, Listeners, Purpose};
 use crate::cli::failure::Failure;
 use crate::cli::globals::Globals;
@@ -16,7 +16,7 @@ use crate::cli::session::Terminal;
 use crate::config::{Complaint, Settings, read_kek};
 use crate::limits::{Enforce, Quota};
 use crate::oauth::ScopeToken;
-use crate::policy::{Resource, ResourceUri, ScopeRule};
+use crate::policy::{Registration, Resource, ResourceUri, ScopeRule};
 
 /// The demo's one API.
 const RESOURCE: &str = "https://orders.example.com";
@@ -103,7 +103,7 @@ async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, S
             admin.rotate_secret(&actor, id, OVERLAP).await?
         } else {
             let new = json!({ "client_id": id, "scope": scope, "default_scope": "orders:read" });
-            let new: NewClient =
+            let new: Registration =
                 serde_json::from_value(new).map_err(|_| Refusal::Internal("the demo's clients"))?;
             admin.create_client(&actor, new).await?.secret
         };

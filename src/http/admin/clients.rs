@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{Listing, Route};
 use super::{AdminSide, Caller, Shared, answer, object, read_body, to_its_end};
-use crate::admin::{Created, NewClient, NewSecret, Refusal};
+use crate::admin::{Created, NewSecret, Refusal};
 use crate::http::error;
-use crate::policy::Client;
+use crate::policy::{Client, Registration};
 
 /// The one answer that shows a secret.
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ async fn show(State(side): Shared, caller: Caller, Path(id): Path<String>) -> Re
 }
 
 async fn create(State(side): Shared, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
-    let new: NewClient = match read_body(&headers, &body, &caller) {
+    let new: Registration = match read_body(&headers, &body, &caller) {
         Ok(new) => new,
         Err(refused) => return *refused,
     };

@@ -5,6 +5,7 @@ mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod policy;
 mod preview;
 mod report;
 mod rules;
@@ -54,6 +55,7 @@ pub fn admin_router(side: Arc<AdminSide>) -> Router {
         .merge(rules::router())
         .merge(keys::router())
         .merge(audit::router())
+        .merge(policy::router())
         .route("/admin/v1/token/preview", post(preview::preview))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -93,8 +95,26 @@ where
     tokio::spawn(act).await.unwrap_or(Err(Refusal::Internal("the act failed")))
 }
 
+/// The longest body of a request about one object, bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// The longest body of a request about the whole policy, bytes: what this listener takes at all.
+pub const MAX_POLICY: usize = 1024 * 1024;
+
 /// Reads a strict JSON body of one form.
 fn read_body<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &Bytes,
+    caller: &Caller,
+) -> Result<T, Box<Response>> {
+    if body.len() > MAX_BODY {
+        let detail = "the body is larger than 64 KiB";
+        return Err(Box::new(error::malformed(Malformed::Body, detail, &caller.0.request_id)));
+    }
+    read_long_body(headers, body, caller)
+}
+
+/// The same for a body as long as this listener takes.
+fn read_long_body<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: &Bytes,
     caller: &Caller,

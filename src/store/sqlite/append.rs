@@ -209,6 +209,9 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
         Change::PutResource(_)
         | Change::PutScope(_)
         | Change::PutClient(_)
+        | Change::DeleteResource(..)
+        | Change::DeleteScope(..)
+        | Change::DeleteClient(..)
         | Change::AddSecret(..)
         | Change::EndSecret(..) => policy_rows::apply(connection, change).await,
         Change::SwapRing { expected, ring, fresh, resealed } => {
