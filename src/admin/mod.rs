@@ -2,11 +2,13 @@
 //!
 //! Each act checks, records and applies in one transaction, then puts the new
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
-//! the listener that the act came in by.
+//! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
+mod bearer;
 mod clients;
 mod erase;
 mod find;
+mod in_force;
 mod keys;
 mod log;
 mod policy;
@@ -23,9 +25,11 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use bearer::{Bearer, Bearers, NoBearer};
 pub use clients::{Created, NewSecret};
 pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
+pub use in_force::policy_in_force;
 pub use keys::Revoke;
 pub use policy::{Application, Planned};
 pub use preview::{Asked, Previewed};
@@ -44,9 +48,10 @@ use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
 use crate::keys::signer::Signer;
+use crate::oauth::Scope;
 use crate::policy::plan::Complaint;
 use crate::policy::snapshot::Lifetimes;
-use crate::policy::{Policy, Violation};
+use crate::policy::{AdminScopes, Builtin, Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 use crate::workers::Workers;
@@ -59,10 +64,21 @@ const TOLD: usize = 20;
 pub struct Actor {
     /// `unix:<uid>` or `client:<id>`.
     pub name: String,
-    /// `socket`, or `dev` for what the demo does at its start.
+    /// `socket` or `tcp`, or `dev` for what the demo does at its start.
     pub via: &'static str,
     /// The request's identifier.
     pub request_id: String,
+    /// What of administration it may do, and so give to a client: everything who comes by the socket.
+    pub held: AdminScopes,
+}
+
+impl Actor {
+    /// Whether it may let a client with this scope act: who makes one, changes one, enables one or gives one a secret could use
+    /// it, and so must hold every admin scope that the client has. To take away is free.
+    fn check_scope(&self, clients: &Scope) -> Result<(), Refusal> {
+        let beyond = AdminScopes::among(clients).without(self.held);
+        if beyond.is_empty() { Ok(()) } else { Err(Refusal::Beyond(beyond)) }
+    }
 }
 
 /// An act that was not done. Nothing was changed, except where [`Refusal::Unknown`] says otherwise.
@@ -89,6 +105,9 @@ pub enum Refusal {
     /// A policy cannot be as it is wanted.
     #[error("{}", told(.0))]
     Policy(Vec<Complaint>),
+    /// The client has admin scopes that the caller does not hold.
+    #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
+    Beyond(AdminScopes),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -150,6 +169,8 @@ pub struct AdminParts {
     pub recorder: Recorder,
     /// The policy in force.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// What the issuer itself brings to it.
+    pub builtin: Builtin,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
     /// Knows the keys that sign now.
@@ -270,10 +291,8 @@ impl Admin {
 
     /// Reads the policy from the store and puts it in force.
     async fn refresh(&self) -> Result<(), StoreFault> {
-        let (policy, broken) = self.parts.store.policy().await?;
-        for row in broken {
-            tracing::error!(%row, "a row of the policy cannot be read; it is left out");
-        }
+        // What stands where the issuer's own would was told at the start; nobody can set more of it.
+        let (policy, _) = policy_in_force(&*self.parts.store, &self.parts.builtin).await?;
         self.parts.policy.store(Arc::new(policy));
         Ok(())
     }
@@ -294,7 +313,7 @@ fn record<O: Serialize>(
     object: &str,
     (before, after): (Option<O>, Option<O>),
 ) -> Record {
-    let Actor { name, via, request_id } = actor;
+    let Actor { name, via, request_id, .. } = actor;
     Record::of(event, body::line(&ActBody { actor: name, via, request_id, object, before, after }))
 }
 

@@ -3,6 +3,8 @@
 //! Pure. A [`Policy`] is an immutable snapshot; a change makes a new one.
 //! What is asked beyond it is refused, never narrowed.
 
+pub mod admin_scope;
+pub mod builtin;
 pub mod client;
 pub mod plan;
 pub mod registration;
@@ -11,6 +13,8 @@ pub mod scope_rule;
 pub mod snapshot;
 
 pub use crate::oauth::name::{ClientId, ResourceUri};
+pub use admin_scope::{AdminScope, AdminScopes};
+pub use builtin::{Builtin, Shadowed};
 pub use client::Client;
 pub use registration::Registration;
 pub use resource::Resource;
