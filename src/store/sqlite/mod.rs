@@ -16,6 +16,7 @@ mod policy_rows;
 mod read;
 mod ring_rows;
 mod schema;
+mod secret_rows;
 mod status;
 mod tend;
 
