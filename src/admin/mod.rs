@@ -5,8 +5,10 @@
 //! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
 mod bearer;
+mod client_patch;
 mod clients;
 mod erase;
+mod expected;
 mod find;
 mod in_force;
 mod keys;
@@ -16,6 +18,7 @@ mod preview;
 mod proof;
 mod report;
 mod rules;
+mod secrets;
 mod tail;
 
 use std::sync::Arc;
@@ -26,8 +29,9 @@ use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use bearer::{Bearer, Bearers, NoBearer};
-pub use clients::{Created, NewSecret};
+pub use clients::Created;
 pub use erase::{Erased, Whose};
+pub use expected::Expected;
 pub use find::{Found, Verdict};
 pub use in_force::policy_in_force;
 pub use keys::Revoke;
@@ -35,6 +39,7 @@ pub use policy::{Application, Planned};
 pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
+pub use secrets::NewSecret;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
@@ -51,7 +56,7 @@ use crate::keys::signer::Signer;
 use crate::oauth::Scope;
 use crate::policy::plan::Complaint;
 use crate::policy::snapshot::Lifetimes;
-use crate::policy::{AdminScopes, Builtin, Policy, Violation};
+use crate::policy::{AdminScopes, Builtin, InUse, Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 use crate::workers::Workers;
@@ -96,8 +101,11 @@ pub enum Refusal {
     /// The object was changed since the caller looked.
     #[error("the object was changed meanwhile: read it again and repeat")]
     Stale,
+    /// Something else of the policy uses the object.
+    #[error(transparent)]
+    InUse(#[from] InUse),
     /// A third secret at once.
-    #[error("the client has two live secrets; wait for the older to end, or disable the client")]
+    #[error("the client has two live secrets: revoke one, or wait for the older to end")]
     TwoSecrets,
     /// A value breaks a rule.
     #[error(transparent)]
@@ -234,8 +242,11 @@ impl Admin {
         &self.parts.rotator
     }
 
-    async fn act(&self) -> MutexGuard<'_, ()> {
-        self.acting.lock().await
+    /// Begins an act on the policy: what it reads is what the store has.
+    async fn act(&self) -> Result<MutexGuard<'_, ()>, Refusal> {
+        let acting = self.acting.lock().await;
+        self.catch_up(&acting).await?;
+        Ok(acting)
     }
 
     /// Records and applies in one transaction, then puts the policy in force.
@@ -281,7 +292,13 @@ impl Admin {
         if !self.behind.load(Ordering::Acquire) {
             return Ok(());
         }
-        let _acting = self.act().await;
+        self.act().await.map(drop)
+    }
+
+    async fn catch_up(&self, _acting: &MutexGuard<'_, ()>) -> Result<(), Refusal> {
+        if !self.behind.load(Ordering::Acquire) {
+            return Ok(());
+        }
         // Only behind everything that was submitted before does the store tell the outcome.
         self.parts.recorder.settle().await?;
         self.refresh().await?;
@@ -315,14 +332,4 @@ fn record<O: Serialize>(
 ) -> Record {
     let Actor { name, via, request_id, .. } = actor;
     Record::of(event, body::line(&ActBody { actor: name, via, request_id, object, before, after }))
-}
-
-/// The version that an object gets, given the one the caller expects (`If-Match`) and the one in force.
-fn next_version(expected: Option<u64>, found: Option<u64>) -> Result<u64, Refusal> {
-    match (expected, found) {
-        (None, None) => Ok(1),
-        (None, Some(_)) => Err(Refusal::PreconditionRequired),
-        (Some(expected), Some(found)) if expected == found => Ok(found + 1),
-        (Some(_), _) => Err(Refusal::Stale),
-    }
 }

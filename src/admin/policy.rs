@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Actor, Admin, Refusal, record};
+use super::{Actor, Admin, Expected, Refusal, record};
 use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
 use crate::issue::preview::{Shape, shapes};
@@ -22,8 +22,8 @@ pub struct Application {
     pub wanted: Wanted,
     /// Whether what it lacks is removed.
     pub prune: bool,
-    /// The version of the policy that it was made for; `None` takes any.
-    pub expected: Option<u64>,
+    /// The version of the policy that it was made for, if that matters.
+    pub expected: Expected,
 }
 
 /// What is done to an object.
@@ -98,12 +98,17 @@ impl Admin {
     /// Brings the policy where `asked` wants it, in one transaction with a record of each object and one of the whole.
     /// Where it is there already, nothing is changed nor recorded. It makes no secrets.
     pub async fn apply_policy(&self, actor: &Actor, asked: Application) -> Result<Planned, Refusal> {
-        let acting = self.act().await;
+        let acting = self.act().await?;
         let policy = self.policy();
         let plan = self.planned(&policy, asked)?;
         let shown = shown(&policy, &plan, self.parts.lifetimes);
         if plan.is_empty() {
             return Ok(shown);
+        }
+        for Difference { before, after } in &plan.clients {
+            // To take a client away is free; to make one, or to change one, is to have its power.
+            let mut sides = after.iter().chain(before.iter().filter(|_| after.is_some()));
+            sides.try_for_each(|side| actor.check_scope(&side.client.scope))?;
         }
         let records = records(actor, &plan, &shown);
         self.apply_all(&acting, records, changes(&plan)).await?;
@@ -111,14 +116,15 @@ impl Admin {
     }
 
     fn planned(&self, policy: &Policy, asked: Application) -> Result<Plan, Refusal> {
-        if asked.expected.is_some_and(|expected| expected != policy.version) {
-            return Err(Refusal::Stale);
+        if asked.expected != Expected::Unsaid {
+            asked.expected.of_existing(policy.version)?;
         }
         let rules = Rules {
             prune: asked.prune,
             algorithms: &self.parts.algorithms,
             max_lifetime: self.parts.lifetimes.max,
             now: self.now(),
+            builtin: &self.parts.builtin,
         };
         let plan = plan(policy, asked.wanted, rules).map_err(Refusal::Policy)?;
         for resource in plan.resources.iter().filter_map(|difference| difference.after.as_ref()) {
@@ -279,8 +285,8 @@ fn tokens(before: &Policy, plan: &Plan, lifetimes: Lifetimes) -> Vec<TokenChange
         let registered = policy.clients.get(id).filter(|registered| !registered.client.disabled);
         registered.map(|registered| shapes(registered, policy, lifetimes)).unwrap_or_default()
     };
-    let changes = ids.into_iter().flat_map(|id| paired(id.as_str(), of(before, id), of(&plan.after, id)));
-    changes.filter(|change| change.before != change.after).collect()
+    let all = ids.into_iter().flat_map(|id| paired(id.as_str(), of(before, id), of(&plan.after, id)));
+    all.filter(|change| change.before != change.after).collect()
 }
 
 /// The tokens of one client side by side, by resource.

@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Client, Policy, RegisteredClient, Registration, Resource, ScopeRule, Violation};
+use super::{
+    Builtin, Client, Policy, RegisteredClient, Registration, Resource, ResourceUri, ScopeRule, Violation,
+};
 use crate::jose::Algorithm;
 use crate::time::Timestamp;
 
@@ -77,6 +79,8 @@ pub struct Rules<'a> {
     pub max_lifetime: Duration,
     /// The time of the change.
     pub now: Timestamp,
+    /// What no file sets nor removes.
+    pub builtin: &'a Builtin,
 }
 
 impl Plan {
@@ -98,10 +102,11 @@ pub fn plan(current: &Policy, wanted: Wanted, rules: Rules<'_>) -> Result<Plan, 
     let mut after = current.clone();
     if rules.prune {
         let named = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+        let own = |uri: &ResourceUri| after.admin_resource.as_ref() == Some(uri);
         let kept = named(resources.iter().map(|(_, resource)| resource.uri.as_str()).collect());
-        after.resources.retain(|uri, _| kept.contains(uri.as_str()));
+        after.resources.retain(|uri, _| own(uri) || kept.contains(uri.as_str()));
         let kept = named(scopes.iter().map(|(_, rule)| rule.name.as_str()).collect());
-        after.scopes.retain(|name, _| kept.contains(name.as_str()));
+        after.scopes.retain(|name, rule| own(&rule.resource) || kept.contains(name.as_str()));
         let kept = named(clients.iter().map(|(_, client)| client.client_id.as_str()).collect());
         after.clients.retain(|id, _| kept.contains(id.as_str()));
     }
@@ -154,12 +159,12 @@ fn put_clients(
         let client = registration.over(before.map(|before| &before.client), now);
         let unchanged = |before: &Client| {
             let (version, updated_at) = (client.version, client.updated_at);
-            Client { version, updated_at, ..before.clone() } == client
+            Client { updated_at, version, ..before.clone() } == client
         };
         if before.is_none_or(|before| !unchanged(&before.client)) {
             let (key, secrets) =
                 before.map_or((0, Vec::new()), |before| (before.key, before.secrets.clone()));
-            let registered = RegisteredClient { key, secrets, client };
+            let registered = RegisteredClient { key, client, secrets };
             after.clients.insert(registered.client.id.clone(), Arc::new(registered));
         }
     }
@@ -252,18 +257,24 @@ impl Places {
     fn check(&self, (current, after): (&Policy, &Policy), rules: Rules<'_>, complaints: &mut Complaints) {
         for (uri, place) in &self.resources {
             if let Some(resource) = after.resources.get(uri.as_str()) {
+                complaints.check(place, rules.builtin.check_resource(resource));
                 let checked = Policy::check_resource(resource, rules.algorithms, rules.max_lifetime);
                 complaints.check(place, checked);
             }
         }
         for (name, place) in &self.scopes {
             if let Some(rule) = after.scopes.get(name.as_str()) {
+                complaints.check(place, rules.builtin.check_scope(rule));
                 complaints.check(place, after.check_scope(rule, rules.max_lifetime));
                 complaints.check(place, current.check_home(rule));
             }
         }
         for (id, place) in &self.clients {
             if let Some(registered) = after.clients.get(id.as_str()) {
+                if !current.clients.contains_key(id.as_str()) && current.is_taken(&registered.client.id) {
+                    complaints
+                        .add(place, "is the id of a client that was deleted; ids are never given twice");
+                }
                 complaints.check(place, after.check_client(&registered.client, rules.max_lifetime));
             }
         }

@@ -11,7 +11,8 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AdminSide, Caller, Shared, answer, if_match, object, read_long_body, to_its_end};
+use super::body::read_long_body;
+use super::{AdminSide, Caller, Shared, answer, if_match, object, to_its_end};
 use crate::admin::Application;
 use crate::http::error::{self, Malformed};
 use crate::policy::plan::Wanted;
@@ -48,8 +49,8 @@ async fn export(State(side): Shared) -> Response {
     clients.sort_by_key(|client| &client.id);
     let body = PolicyBody {
         policy_version: policy.version,
-        resources: policy.resources.values().map(AsRef::as_ref).collect(),
-        scopes: policy.scopes.values().map(AsRef::as_ref).collect(),
+        resources: policy.stored_resources().map(AsRef::as_ref).collect(),
+        scopes: policy.stored_scopes().map(AsRef::as_ref).collect(),
         clients,
     };
     object(policy.version, &body, false)

@@ -12,8 +12,11 @@ fn rules(prune: bool) -> Rules<'static> {
         algorithms: &[Algorithm::Es256, Algorithm::EdDsa],
         max_lifetime: Duration::from_hours(1),
         now: NOW,
+        builtin: BUILTIN.get_or_init(|| Builtin::of("https://auth.example", Algorithm::Es256).unwrap()),
     }
 }
+
+static BUILTIN: std::sync::OnceLock<Builtin> = std::sync::OnceLock::new();
 
 fn wanted(document: Value) -> Wanted {
     serde_json::from_value(document).unwrap()
