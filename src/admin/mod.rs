@@ -11,6 +11,7 @@ mod expected;
 mod find;
 mod keys;
 mod log;
+mod preview;
 mod proof;
 mod report;
 mod rules;
@@ -29,6 +30,7 @@ pub use erase::{Erased, Whose};
 pub use expected::Expected;
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
+pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
@@ -44,6 +46,7 @@ use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
+use crate::keys::signer::Signer;
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{InUse, Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
@@ -138,6 +141,8 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
+    /// The `iss` claim.
+    pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// Writes acts and their records.
@@ -146,6 +151,8 @@ pub struct AdminParts {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
+    /// Knows the keys that sign now.
+    pub signer: Arc<Signer>,
     /// Reads the published log.
     pub served: Served,
     /// Looks tokens up in the log.

@@ -20,6 +20,7 @@ mod form;
 mod token_endpoint;
 
 mod client_authentication;
+mod introspection;
 mod issued_tokens;
 mod scopes_and_limits;
 
@@ -38,6 +39,7 @@ mod keys;
 mod keys_by_hand;
 mod log;
 mod lost_keys;
+mod preview;
 mod process;
 mod readiness;
 mod receipts;

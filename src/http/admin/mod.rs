@@ -5,6 +5,7 @@ mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod preview;
 mod report;
 mod rules;
 mod secrets;
@@ -17,6 +18,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -55,6 +57,7 @@ pub fn admin_router(side: Arc<AdminSide>) -> Router {
         .merge(rules::router())
         .merge(keys::router())
         .merge(audit::router())
+        .route("/admin/v1/token/preview", post(preview::preview))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(side)
