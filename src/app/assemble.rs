@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::data_dir::DataLock;
 use super::{Ambient, App, CannotStart, Purpose, data_dir, settings_record};
-use crate::admin::{Admin, AdminParts, Bearers};
+use crate::admin::{Admin, AdminParts};
 use crate::audit::checkpoint::Origin;
 use crate::audit::denials::Denials;
 use crate::audit::open::{Opened, Opener};
@@ -21,14 +21,15 @@ use crate::clients::Authenticator;
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::{Public, RequestIds, public_router};
+use crate::introspect::{Introspector, IntrospectorParts, Revocations};
 use crate::issue::{Mint, MintParts, WallClock};
 use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
 use crate::keys::signer::Signer;
 use crate::limits::Limiter;
-use crate::policy::Policy;
 use crate::policy::snapshot::Lifetimes;
+use crate::policy::{Builtin, Policy};
 use crate::store::Store;
 use crate::telemetry::Health;
 use crate::workers::Workers;
@@ -46,6 +47,7 @@ struct Ground {
     rotator: Arc<Rotator>,
     publisher: Arc<Publisher>,
     health: Arc<Health>,
+    revocations: Arc<Revocations>,
 }
 
 /// Opens the service: verifies what it finds, records its start, brings keys
@@ -116,6 +118,7 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
+    let revocations = Revocations::open(store.clone(), recorder.clone(), clock.clone()).await?;
     let health = Health::new(clock);
     Ok(Ground {
         ambient,
@@ -129,6 +132,7 @@ async fn lay(
         rotator,
         publisher,
         health,
+        revocations: Arc::new(revocations),
     })
 }
 
@@ -144,8 +148,10 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let hashing = Workers::on_every_core(2);
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
-    let bearers = bearers(settings, &ground, &standings)?;
-    let admin = administration(settings, &ground, (&served, &standings, hashing))?;
+    let introspector = Arc::new(introspector(settings, &ground, &standings));
+    let builtin = data_dir::builtin(settings)?;
+    let audience = builtin.resource().clone();
+    let admin = administration(settings, &ground, (builtin, &served, standings, hashing));
     let public = Public {
         issuer: settings.issuer.as_str().to_owned(),
         mint,
@@ -162,7 +168,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let cursors = Cursors::new(entropy.clone());
     let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
     let side = Arc::new(side);
-    let gate = Gate { side: side.clone(), bearers, denials: denials.clone() };
+    let gate =
+        Gate { side: side.clone(), audience, introspector: introspector.clone(), denials: denials.clone() };
     Ok(App {
         public: public_router(&Arc::new(public)),
         admin_side: admin_router(side),
@@ -170,6 +177,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         admin,
         denials,
         limiter,
+        introspector,
+        revocations: ground.revocations,
         health: ground.health,
         signer: ground.signer,
         rotator: ground.rotator,
@@ -188,34 +197,22 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
 fn administration(
     settings: &Settings,
     ground: &Ground,
-    (served, standings, hashing): (&Served, &Arc<Standings>, Workers),
-) -> Result<Arc<Admin>, CannotStart> {
-    Ok(Arc::new(Admin::new(AdminParts {
+    (builtin, served, standings, hashing): (Builtin, &Served, Arc<Standings>, Workers),
+) -> Arc<Admin> {
+    Arc::new(Admin::new(AdminParts {
         store: ground.store.clone(),
         recorder: ground.recorder.clone(),
         policy: ground.policy.clone(),
-        builtin: data_dir::builtin(settings)?,
+        builtin,
         rotator: ground.rotator.clone(),
         served: served.clone(),
-        standings: standings.clone(),
+        standings,
         hashing,
         clock: ground.ambient.clock.clone(),
         entropy: ground.ambient.entropy.clone(),
         lifetimes: lifetimes(settings),
         algorithms: settings.keys.algorithms.clone(),
-    })))
-}
-
-/// What knows the tokens of those who come by TCP.
-fn bearers(settings: &Settings, ground: &Ground, standings: &Arc<Standings>) -> Result<Bearers, CannotStart> {
-    Ok(Bearers {
-        issuer: settings.issuer.as_str().to_owned(),
-        audience: data_dir::builtin(settings)?.resource().clone(),
-        rotator: ground.rotator.clone(),
-        policy: ground.policy.clone(),
-        standings: standings.clone(),
-        wall_clock: ground.wall_clock.clone(),
-    })
+    }))
 }
 
 /// What issues, over what stands already.
@@ -238,6 +235,20 @@ fn mint(
         wall_clock: ground.wall_clock.clone(),
         entropy: entropy.clone(),
     }))
+}
+
+/// What tells good tokens from others.
+fn introspector(settings: &Settings, ground: &Ground, standings: &Arc<Standings>) -> Introspector {
+    Introspector::new(IntrospectorParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        rotator: ground.rotator.clone(),
+        policy: ground.policy.clone(),
+        standings: standings.clone(),
+        revocations: ground.revocations.clone(),
+        wall_clock: ground.wall_clock.clone(),
+        leeway: settings.keys.leeway,
+        deadline: settings.audit.deadline,
+    })
 }
 
 /// Never shorter than a receipt may be asked for: a day beyond the longest `exp`.
