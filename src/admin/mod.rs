@@ -4,7 +4,6 @@
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
 //! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
-mod bearer;
 mod client_patch;
 mod clients;
 mod erase;
@@ -28,7 +27,6 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
-pub use bearer::{Bearer, Bearers, NoBearer};
 pub use clients::Created;
 pub use erase::{Erased, Whose};
 pub use expected::Expected;

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::data_dir::DataLock;
 use super::{Ambient, App, CannotStart, Purpose, data_dir, settings_record};
-use crate::admin::{Admin, AdminParts, Bearers};
+use crate::admin::{Admin, AdminParts};
 use crate::audit::checkpoint::Origin;
 use crate::audit::denials::Denials;
 use crate::audit::open::{Opened, Opener};
@@ -28,8 +28,8 @@ use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
 use crate::keys::signer::Signer;
 use crate::limits::Limiter;
-use crate::policy::Policy;
 use crate::policy::snapshot::Lifetimes;
+use crate::policy::{Builtin, Policy};
 use crate::store::Store;
 use crate::telemetry::Health;
 use crate::workers::Workers;
@@ -149,8 +149,9 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let introspector = Arc::new(introspector(settings, &ground, &standings));
-    let bearers = bearers(settings, &ground, &standings)?;
-    let admin = administration(settings, &ground, (&served, &standings, hashing))?;
+    let builtin = data_dir::builtin(settings)?;
+    let audience = builtin.resource().clone();
+    let admin = administration(settings, &ground, (builtin, &served, standings, hashing));
     let public = Public {
         issuer: settings.issuer.as_str().to_owned(),
         mint,
@@ -167,7 +168,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let cursors = Cursors::new(entropy.clone());
     let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
     let side = Arc::new(side);
-    let gate = Gate { side: side.clone(), bearers, denials: denials.clone() };
+    let gate =
+        Gate { side: side.clone(), audience, introspector: introspector.clone(), denials: denials.clone() };
     Ok(App {
         public: public_router(&Arc::new(public)),
         admin_side: admin_router(side),
@@ -195,36 +197,24 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
 fn administration(
     settings: &Settings,
     ground: &Ground,
-    (served, standings, hashing): (&Served, &Arc<Standings>, Workers),
-) -> Result<Arc<Admin>, CannotStart> {
-    Ok(Arc::new(Admin::new(AdminParts {
+    (builtin, served, standings, hashing): (Builtin, &Served, Arc<Standings>, Workers),
+) -> Arc<Admin> {
+    Arc::new(Admin::new(AdminParts {
         issuer: settings.issuer.as_str().to_owned(),
         store: ground.store.clone(),
         recorder: ground.recorder.clone(),
         policy: ground.policy.clone(),
-        builtin: data_dir::builtin(settings)?,
+        builtin,
         rotator: ground.rotator.clone(),
         signer: ground.signer.clone(),
         served: served.clone(),
-        standings: standings.clone(),
+        standings,
         hashing,
         clock: ground.ambient.clock.clone(),
         entropy: ground.ambient.entropy.clone(),
         lifetimes: lifetimes(settings),
         algorithms: settings.keys.algorithms.clone(),
-    })))
-}
-
-/// What knows the tokens of those who come by TCP.
-fn bearers(settings: &Settings, ground: &Ground, standings: &Arc<Standings>) -> Result<Bearers, CannotStart> {
-    Ok(Bearers {
-        issuer: settings.issuer.as_str().to_owned(),
-        audience: data_dir::builtin(settings)?.resource().clone(),
-        rotator: ground.rotator.clone(),
-        policy: ground.policy.clone(),
-        standings: standings.clone(),
-        wall_clock: ground.wall_clock.clone(),
-    })
+    }))
 }
 
 /// What issues, over what stands already.

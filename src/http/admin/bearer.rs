@@ -17,22 +17,43 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 
 use super::{AdminSide, Caller, acts, roles};
-use crate::admin::{Actor, Bearer, Bearers, NoBearer};
+use crate::admin::Actor;
 use crate::audit::denials::{Asked, Denials};
 use crate::http::error::{self, BeyondPower};
 use crate::http::{hardened, log, origin};
+use crate::introspect::{Good, Introspector, NotGood};
 use crate::issue::Origin;
 use crate::oauth::Scope;
-use crate::policy::AdminScopes;
+use crate::policy::{AdminScopes, RegisteredClient, ResourceUri};
 
 /// What the door needs to know who comes.
 pub struct Gate {
     /// What is behind it.
     pub side: Arc<AdminSide>,
-    /// Tells whose a token is.
-    pub bearers: Bearers,
+    /// The admin API's name, the `aud` of the tokens that let in.
+    pub audience: ResourceUri,
+    /// Tells good tokens from others.
+    pub introspector: Arc<Introspector>,
     /// Notes who was not let in.
     pub denials: Arc<Denials>,
+}
+
+/// Who holds a token that is good.
+struct Bearer {
+    /// As registered now.
+    client: Arc<RegisteredClient>,
+    /// The admin scopes that both its token and its registration have: what the client may no longer be granted, a
+    /// token of before no longer allows.
+    held: AdminScopes,
+}
+
+impl From<Good> for Bearer {
+    fn from(Good { claims, client }: Good) -> Self {
+        let scope = claims.scope.as_deref().and_then(|scope| Scope::parse(scope).ok().flatten());
+        let granted = scope.map_or(AdminScopes::NONE, |scope| AdminScopes::among(&scope));
+        let held = granted.and(AdminScopes::among(&client.client.scope));
+        Self { client, held }
+    }
 }
 
 /// Every route of the admin listener over TCP.
@@ -81,15 +102,16 @@ impl Gate {
             (Some(_), Some(_)) => None,
         };
         let token = token.ok_or_else(|| refuse(true, "invalid_token"))?;
-        self.bearers.verify(token, &origin.request_id).await.map_err(|why| match why {
-            NoBearer::NotGood => refuse(true, "invalid_token"),
-            NoBearer::Unknown(fault) => Box::new(error::not_identified(&fault, &origin.request_id)),
+        let good = self.introspector.verify(token, Some(self.audience.as_str()), "tcp", &origin.request_id);
+        good.await.map(Bearer::from).map_err(|why| match why {
+            NotGood::Inactive => refuse(true, "invalid_token"),
+            NotGood::Unknown(fault) => Box::new(error::not_identified(&fault, &origin.request_id)),
         })
     }
 
     fn note(&self, bearer: &Bearer, needed: AdminScopes, origin: &Origin) {
         let scope = Scope::parse(&needed.to_string()).ok().flatten();
-        let asked = Asked { scope: scope.as_ref(), resource: Some(self.bearers.audience()) };
+        let asked = Asked { scope: scope.as_ref(), resource: Some(self.audience.as_str()) };
         self.denials.refused(&bearer.client.client.id, "insufficient_scope", asked, origin);
     }
 }
