@@ -1,26 +1,23 @@
-//! Clients and their secrets.
+//! Clients: registered, changed, disabled, deleted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::{Actor, Admin, Refusal, record};
-use crate::ambient::random;
+use super::client_patch::patched;
+use super::{Actor, Admin, Expected, NewSecret, Refusal, record};
 use crate::audit::event::EventType;
-use crate::clients::secret::{self, Made};
+use crate::clients::secret::Made;
 use crate::limits::Quota;
 use crate::oauth::claims::StaticClaims;
 use crate::oauth::credential::AuthMethod;
 use crate::oauth::{Scope, ScopeToken};
-use crate::policy::{Client, ClientId, RegisteredClient, SecretHash, Violation};
+use crate::policy::{Client, ClientId, RegisteredClient};
 use crate::store::Change;
 use crate::time::{Timestamp, optional_seconds};
-
-/// The longest overlap of two secrets.
-const MAX_OVERLAP: Duration = Duration::from_hours(24 * 90);
 
 /// What a person says about a new client.
 #[derive(Clone, Debug, Deserialize)]
@@ -55,7 +52,7 @@ fn basic() -> AuthMethod {
 }
 
 impl NewClient {
-    fn register(self, now: Timestamp) -> Client {
+    pub(super) fn register(self, now: Timestamp) -> Client {
         let now = Timestamp::from_seconds(now.seconds());
         Client {
             id: self.client_id,
@@ -83,20 +80,11 @@ pub struct Created {
     pub secret: NewSecret,
 }
 
-/// A new secret, shown this once.
-#[derive(Debug)]
-pub struct NewSecret {
-    /// Its public identifier.
-    pub secret_id: String,
-    /// The secret.
-    pub secret: SecretString,
-}
-
 impl Admin {
     /// Registers a client and makes its first secret.
     pub async fn create_client(&self, actor: &Actor, new: NewClient) -> Result<Created, Refusal> {
         let made = self.make_secret().await?;
-        let acting = self.act().await;
+        let acting = self.act().await?;
         let client = new.register(self.parts.clock.now());
         let policy = self.policy();
         if policy.client(client.id.as_str()).is_some() {
@@ -115,7 +103,7 @@ impl Admin {
 
     /// Disables or enables a client, at once for its next request. Asking for what is so already is fine.
     pub async fn set_disabled(&self, actor: &Actor, id: &str, disabled: bool) -> Result<Client, Refusal> {
-        let acting = self.act().await;
+        let acting = self.act().await?;
         let before = self.registered(id)?;
         if before.client.disabled == disabled {
             return Ok(before.client.clone());
@@ -128,64 +116,48 @@ impl Admin {
         Ok(client)
     }
 
-    /// Makes a new secret; the one before it works on for `overlap`. At most two live at once.
-    pub async fn rotate_secret(
+    /// Changes the members of a client's registration that `patch` names. One that changes nothing is no change.
+    pub async fn update_client(
         &self,
         actor: &Actor,
         id: &str,
-        overlap: Duration,
-    ) -> Result<NewSecret, Refusal> {
-        if overlap > MAX_OVERLAP {
-            return Err(Violation::new("overlap", "at most 90 days").into());
-        }
-        self.registered(id)?;
-        let Made { secret, hash } = self.make_secret().await?;
-        let acting = self.act().await;
+        patch: Map<String, Value>,
+        expected: Expected,
+    ) -> Result<Client, Refusal> {
+        let acting = self.act().await?;
         let before = self.registered(id)?;
-        let now = self.parts.clock.now();
-        let live: Vec<_> = before.secrets.iter().filter(|hash| hash.is_live(now)).collect();
-        if live.len() >= 2 {
-            return Err(Refusal::TwoSecrets);
+        expected.of_existing(before.client.version)?;
+        let client = patched(&before.client, patch, self.parts.clock.now())?;
+        let Client { updated_at, version, .. } = before.client;
+        if (Client { updated_at, version, ..client.clone() }) == before.client {
+            return Ok(before.client.clone());
         }
-        let client = self.touched(&before);
-        let shown = NewSecret { secret_id: hash.secret_id.clone(), secret };
-        let record = record(EventType::ClientSecretAdded, actor, id, (None, Some(&hash.secret_id)));
-        let mut changes = vec![Change::PutClient(client.clone())];
-        changes.extend(live.iter().map(|old| Change::EndSecret(old.secret_id.clone(), now.plus(overlap))));
-        changes.push(Change::AddSecret(client.id, hash));
-        self.apply(&acting, record, changes).await?;
-        Ok(shown)
+        self.policy().check_client(&client, self.parts.lifetimes.max)?;
+        let objects = (Some(&before.client), Some(&client));
+        let record = record(EventType::ClientUpdated, actor, id, objects);
+        self.apply(&acting, record, vec![Change::PutClient(client.clone())]).await?;
+        Ok(client)
     }
 
-    /// Ends the oldest of two live secrets at once, if there are two.
-    pub async fn end_oldest_of_two(&self, actor: &Actor, id: &str) -> Result<(), Refusal> {
-        let acting = self.act().await;
+    /// Takes a client away with its secrets. Its id is never given again.
+    pub async fn delete_client(&self, actor: &Actor, id: &str, expected: Expected) -> Result<(), Refusal> {
+        let acting = self.act().await?;
         let before = self.registered(id)?;
-        let now = self.parts.clock.now();
-        let mut live = before.secrets.iter().filter(|hash| hash.is_live(now));
-        let (Some(SecretHash { secret_id, .. }), Some(_)) = (live.next(), live.next()) else { return Ok(()) };
-        let record = record(EventType::ClientSecretRevoked, actor, id, (Some(secret_id), None));
-        let changes =
-            vec![Change::PutClient(self.touched(&before)), Change::EndSecret(secret_id.clone(), now)];
-        self.apply(&acting, record, changes).await
+        expected.of_existing(before.client.version)?;
+        let record = record(EventType::ClientDeleted, actor, id, (Some(&before.client), None));
+        let change = Change::DeleteClient(before.client.id.clone(), before.client.version);
+        self.apply(&acting, record, vec![change]).await
     }
 
-    fn registered(&self, id: &str) -> Result<Arc<RegisteredClient>, Refusal> {
+    pub(super) fn registered(&self, id: &str) -> Result<Arc<RegisteredClient>, Refusal> {
         self.policy().client(id).cloned().ok_or(Refusal::NotFound("client"))
     }
 
     /// The client at its next version, so that nothing remembered about the present one holds any more.
-    fn touched(&self, registered: &RegisteredClient) -> Client {
+    pub(super) fn touched(&self, registered: &RegisteredClient) -> Client {
         let mut client = registered.client.clone();
         client.version += 1;
         client.updated_at = Timestamp::from_seconds(self.parts.clock.now().seconds());
         client
-    }
-
-    async fn make_secret(&self) -> Result<Made, Refusal> {
-        let secret = secret::generate(&*self.parts.entropy)?;
-        let salt = random(&*self.parts.entropy)?;
-        let now = self.parts.clock.now();
-        Ok(self.parts.hashing.run(move || secret::make(secret, salt, now)).await??)
     }
 }

@@ -4,14 +4,18 @@
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
 //! the listener that the act came in by.
 
+mod client_patch;
 mod clients;
 mod erase;
+mod expected;
 mod find;
 mod keys;
 mod log;
+mod preview;
 mod proof;
 mod report;
 mod rules;
+mod secrets;
 mod tail;
 
 use std::sync::Arc;
@@ -21,12 +25,15 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
-pub use clients::{Created, NewClient, NewSecret};
+pub use clients::{Created, NewClient};
 pub use erase::{Erased, Whose};
+pub use expected::Expected;
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
+pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
+pub use secrets::NewSecret;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
@@ -39,8 +46,9 @@ use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
+use crate::keys::signer::Signer;
 use crate::policy::snapshot::Lifetimes;
-use crate::policy::{Policy, Violation};
+use crate::policy::{InUse, Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 use crate::workers::Workers;
@@ -71,8 +79,11 @@ pub enum Refusal {
     /// The object was changed since the caller looked.
     #[error("the object was changed meanwhile: read it again and repeat")]
     Stale,
+    /// Something else of the policy uses the object.
+    #[error(transparent)]
+    InUse(#[from] InUse),
     /// A third secret at once.
-    #[error("the client has two live secrets; wait for the older to end, or disable the client")]
+    #[error("the client has two live secrets: revoke one, or wait for the older to end")]
     TwoSecrets,
     /// A value breaks a rule.
     #[error(transparent)]
@@ -130,6 +141,8 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
+    /// The `iss` claim.
+    pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// Writes acts and their records.
@@ -138,6 +151,8 @@ pub struct AdminParts {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
+    /// Knows the keys that sign now.
+    pub signer: Arc<Signer>,
     /// Reads the published log.
     pub served: Served,
     /// Looks tokens up in the log.
@@ -197,8 +212,11 @@ impl Admin {
         &self.parts.rotator
     }
 
-    async fn act(&self) -> MutexGuard<'_, ()> {
-        self.acting.lock().await
+    /// Begins an act on the policy: what it reads is what the store has.
+    async fn act(&self) -> Result<MutexGuard<'_, ()>, Refusal> {
+        let acting = self.acting.lock().await;
+        self.catch_up(&acting).await?;
+        Ok(acting)
     }
 
     /// Records and applies in one transaction, then puts the policy in force.
@@ -234,7 +252,13 @@ impl Admin {
         if !self.behind.load(Ordering::Acquire) {
             return Ok(());
         }
-        let _acting = self.act().await;
+        self.act().await.map(drop)
+    }
+
+    async fn catch_up(&self, _acting: &MutexGuard<'_, ()>) -> Result<(), Refusal> {
+        if !self.behind.load(Ordering::Acquire) {
+            return Ok(());
+        }
         // Only behind everything that was submitted before does the store tell the outcome.
         self.parts.recorder.settle().await?;
         self.refresh().await?;
@@ -261,14 +285,4 @@ fn record<O: Serialize>(
 ) -> Record {
     let Actor { name, via, request_id } = actor;
     Record::of(event, body::line(&ActBody { actor: name, via, request_id, object, before, after }))
-}
-
-/// The version that an object gets, given the one the caller expects (`If-Match`) and the one in force.
-fn next_version(expected: Option<u64>, found: Option<u64>) -> Result<u64, Refusal> {
-    match (expected, found) {
-        (None, None) => Ok(1),
-        (None, Some(_)) => Err(Refusal::PreconditionRequired),
-        (Some(expected), Some(found)) if expected == found => Ok(found + 1),
-        (Some(_), _) => Err(Refusal::Stale),
-    }
 }

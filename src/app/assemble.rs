@@ -21,6 +21,7 @@ use crate::clients::Authenticator;
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, admin_router};
 use crate::http::{Public, RequestIds, public_router};
+use crate::introspect::{Introspector, IntrospectorParts, Revocations};
 use crate::issue::{Mint, MintParts, WallClock};
 use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
@@ -46,6 +47,7 @@ struct Ground {
     rotator: Arc<Rotator>,
     publisher: Arc<Publisher>,
     health: Arc<Health>,
+    revocations: Arc<Revocations>,
 }
 
 /// Opens the service: verifies what it finds, records its start, brings keys
@@ -116,6 +118,7 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
+    let revocations = Revocations::open(store.clone(), recorder.clone(), clock.clone()).await?;
     let health = Health::new(clock);
     Ok(Ground {
         ambient,
@@ -129,6 +132,7 @@ async fn lay(
         rotator,
         publisher,
         health,
+        revocations: Arc::new(revocations),
     })
 }
 
@@ -143,13 +147,17 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
+    let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
+    let introspector = Arc::new(introspector(settings, &ground, &standings));
     let admin = Arc::new(Admin::new(AdminParts {
+        issuer: settings.issuer.as_str().to_owned(),
         store: store.clone(),
         recorder: recorder.clone(),
         policy: policy.clone(),
         rotator: rotator.clone(),
+        signer: ground.signer.clone(),
         served: served.clone(),
-        standings: Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone())),
+        standings,
         hashing,
         clock: clock.clone(),
         entropy: entropy.clone(),
@@ -177,6 +185,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         admin,
         denials,
         limiter,
+        introspector,
+        revocations: ground.revocations,
         health: ground.health,
         signer: ground.signer,
         rotator: ground.rotator,
@@ -211,6 +221,20 @@ fn mint(
         wall_clock: ground.wall_clock.clone(),
         entropy: entropy.clone(),
     }))
+}
+
+/// What tells good tokens from others.
+fn introspector(settings: &Settings, ground: &Ground, standings: &Arc<Standings>) -> Introspector {
+    Introspector::new(IntrospectorParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        rotator: ground.rotator.clone(),
+        policy: ground.policy.clone(),
+        standings: standings.clone(),
+        revocations: ground.revocations.clone(),
+        wall_clock: ground.wall_clock.clone(),
+        leeway: settings.keys.leeway,
+        deadline: settings.audit.deadline,
+    })
 }
 
 /// Never shorter than a receipt may be asked for: a day beyond the longest `exp`.

@@ -34,6 +34,7 @@ use crate::audit::recorder::Recorder;
 use crate::audit::retention::Retention;
 use crate::config::{Kek, Settings};
 use crate::http::Router;
+use crate::introspect::{Introspector, Revocations};
 use crate::issue::WallClock;
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
@@ -86,6 +87,10 @@ pub struct App {
     pub denials: Arc<Denials>,
     /// Holds clients to their limits.
     pub limiter: Arc<Limiter>,
+    /// Tells good tokens from others.
+    pub introspector: Arc<Introspector>,
+    /// The revocations in force.
+    pub revocations: Arc<Revocations>,
     /// Writes the log.
     pub recorder: Recorder,
     /// Durable memory.

@@ -111,7 +111,7 @@ fn row(scope: &Value) -> Vec<String> {
 }
 
 /// `600/1m`, with its burst where that is another number.
-fn rate(quota: Option<&Value>) -> String {
+pub(super) fn rate(quota: Option<&Value>) -> String {
     match quota.and_then(|quota| serde_json::from_value::<Quota>(quota.clone()).ok()) {
         None => NOTHING.to_owned(),
         Some(quota) if quota.burst() == quota.count() => quota.to_string(),

@@ -155,6 +155,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
     let (status, title) = match refusal {
         Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not found"),
         Refusal::Taken => (StatusCode::CONFLICT, "taken"),
+        Refusal::InUse(_) => (StatusCode::CONFLICT, "in use"),
         Refusal::TwoSecrets => (StatusCode::CONFLICT, "too many secrets"),
         Refusal::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "precondition required"),
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
@@ -210,6 +211,8 @@ pub(super) fn try_later() -> Response {
 pub(super) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
 /// The answer that an object was made.
 pub(super) const CREATED: StatusCode = StatusCode::CREATED;
+/// The answer that an object is gone.
+pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
 /// The answer that something will be done later.
 pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 

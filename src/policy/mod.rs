@@ -4,12 +4,15 @@
 //! What is asked beyond it is refused, never narrowed.
 
 pub mod client;
+pub mod in_use;
+pub mod merge_patch;
 pub mod resource;
 pub mod scope_rule;
 pub mod snapshot;
 
 pub use crate::oauth::name::{ClientId, ResourceUri};
 pub use client::Client;
+pub use in_use::InUse;
 pub use resource::Resource;
 pub use scope_rule::ScopeRule;
 pub use snapshot::{Policy, RegisteredClient, SecretHash};

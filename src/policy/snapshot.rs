@@ -22,6 +22,10 @@ pub struct SecretHash {
     pub created_at: Timestamp,
     /// When it ends; `None` for the current one.
     pub expires_at: Option<Timestamp>,
+    /// When it opened the door last, as far as that is written down.
+    pub last_used_at: Option<Timestamp>,
+    /// When its owner was last reminded to replace it.
+    pub reminded_at: Option<Timestamp>,
 }
 
 impl SecretHash {

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 
-pub use change::{Change, NewLog, SealedHalf};
+pub use change::{Change, NewLog, SealedHalf, reserved_id};
 
 use crate::audit::directory::StoredPage;
 use crate::audit::tile::Tile;
@@ -21,6 +21,7 @@ use crate::audit::tree::TreeHead;
 use crate::jose::{Algorithm, Kid};
 use crate::keys::{KeyRing, KeyState};
 use crate::policy::Policy;
+use crate::time::Timestamp;
 
 /// The file in the data directory that makes the next start walk the whole log.
 pub const VERIFY_NEEDED: &str = "verify-needed";
@@ -129,6 +130,15 @@ pub struct BrokenKey {
     pub state: Option<KeyState>,
 }
 
+/// The tokens that are good no longer before their time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// Single tokens by `jti`, and until when each is kept.
+    pub tokens: Vec<(String, Timestamp)>,
+    /// The earliest `iat` that is still good, by client; `None` for all clients.
+    pub floors: Vec<(Option<String>, Timestamp)>,
+}
+
 /// Durable memory. All reads see what was committed before they began.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -178,6 +188,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The whole policy. Broken rows are left out and told in `Err` lines beside it.
     async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault>;
+
+    /// Every revocation that is kept.
+    async fn revoked(&self) -> Result<Revoked, StoreFault>;
 
     /// The key ring.
     async fn key_ring(&self) -> Result<StoredRing, StoreFault>;

@@ -186,15 +186,19 @@ async fn a_write_to_what_exists_says_which_version_it_means() {
         let created = put_resource(mint, ORDERS, &[]).await;
         assert_eq!(created.assert_status(201).header("etag"), "\"v1\"");
         put_resource(mint, ORDERS, &[]).await.assert_problem(428);
-        for stale in ["\"v2\"", "\"v0\"", "v1", "\"1\"", "W/\"v1\"", "*", "", "\"v1\" ,\"v2\"", "\"v-1\""] {
+        for stale in ["\"v2\"", "\"v0\"", "v1", "\"1\"", "W/\"v1\"", "**", "", "\"v1\" ,\"v2\"", "\"v-1\""] {
             put_resource(mint, ORDERS, &[("if-match", stale)]).await.assert_problem(412);
         }
         let changed = put_resource(mint, ORDERS, &[("if-match", "\"v1\"")]).await;
         assert_eq!(changed.assert_status(200).header("etag"), "\"v2\"");
         put_resource(mint, ORDERS, &[("if-match", "\"v1\"")]).await.assert_problem(412);
         assert_eq!(mint.admin_get(&resource_path(ORDERS)).await.header("etag"), "\"v2\"");
+        let whatever = put_resource(mint, ORDERS, &[("if-match", "*")]).await;
+        assert_eq!(whatever.assert_status(200).header("etag"), "\"v3\"", "any version that there is");
         // What does not exist has no version to match.
-        put_resource(mint, "https://new.example.com", &[("if-match", "\"v1\"")]).await.assert_problem(412);
+        for version in ["\"v1\"", "*"] {
+            put_resource(mint, "https://new.example.com", &[("if-match", version)]).await.assert_problem(412);
+        }
 
         mint.scope("orders:read", ORDERS, "600/1m").await;
         let path = format!("/admin/v1/scopes/{}", segment("orders:read"));

@@ -20,15 +20,18 @@ mod form;
 mod token_endpoint;
 
 mod client_authentication;
+mod introspection;
 mod issued_tokens;
 mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
 mod auditing;
+mod clients;
 mod clock;
 mod cursors;
 mod database;
+mod deleting;
 mod documents;
 mod foreign_logs;
 mod imported;
@@ -36,6 +39,7 @@ mod keys;
 mod keys_by_hand;
 mod log;
 mod lost_keys;
+mod preview;
 mod process;
 mod readiness;
 mod receipts;
@@ -46,6 +50,7 @@ mod retention;
 mod rollback;
 mod rotators;
 mod searching;
+mod secrets;
 mod signing;
 mod starting;
 mod tail;

@@ -5,8 +5,10 @@ mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod preview;
 mod report;
 mod rules;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -16,15 +18,17 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 pub use cursor::Cursors;
 
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
 use super::{RequestIds, log};
-use crate::admin::{Actor, Admin, Refusal};
+use crate::admin::{Actor, Admin, Expected, Refusal};
 use crate::audit::served::Served;
 use crate::jose::strict_json;
 
@@ -49,9 +53,11 @@ pub fn admin_router(side: Arc<AdminSide>) -> Router {
     let log = log::router(side.served.clone(), &side.vkey);
     Router::new()
         .merge(clients::router())
+        .merge(secrets::router())
         .merge(rules::router())
         .merge(keys::router())
         .merge(audit::router())
+        .route("/admin/v1/token/preview", post(preview::preview))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(side)
@@ -90,25 +96,53 @@ where
     tokio::spawn(act).await.unwrap_or(Err(Refusal::Internal("the act failed")))
 }
 
+const JSON: &str = "application/json";
+/// RFC 7396.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// Reads a strict JSON body of one form.
 fn read_body<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: &Bytes,
     caller: &Caller,
 ) -> Result<T, Box<Response>> {
+    let members = read_members(headers, body, caller, &[JSON])?;
+    serde_json::from_value(Value::Object(members)).map_err(|cause| {
+        Box::new(error::malformed(Malformed::Body, &cause.to_string(), &caller.0.request_id))
+    })
+}
+
+/// Reads a strict merge patch, under its own name or as JSON. RFC 5789 section 2.2: a refusal names what is taken.
+fn read_patch(
+    headers: &HeaderMap,
+    body: &Bytes,
+    caller: &Caller,
+) -> Result<Map<String, Value>, Box<Response>> {
+    read_members(headers, body, caller, &[MERGE_PATCH, JSON]).map_err(|mut refused| {
+        refused.headers_mut().insert("accept-patch", HeaderValue::from_static(MERGE_PATCH));
+        refused
+    })
+}
+
+fn read_members(
+    headers: &HeaderMap,
+    body: &Bytes,
+    caller: &Caller,
+    kinds: &[&str],
+) -> Result<Map<String, Value>, Box<Response>> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     let refuse = |what, detail: &str| Box::new(error::malformed(what, detail, &caller.0.request_id));
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(refuse(Malformed::MediaType, "send application/json"));
+    if !kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind)) {
+        return Err(refuse(Malformed::MediaType, &format!("send {}", kinds.join(" or "))));
     }
     let value = strict_json::parse(body, strict_json::MAX_DEPTH)
         .map_err(|cause| refuse(Malformed::Body, &cause.to_string()))?;
     // serde would also take an array of the members' values.
-    if !value.is_object() {
-        return Err(refuse(Malformed::Body, "send an object"));
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => Err(refuse(Malformed::Body, "send an object")),
     }
-    serde_json::from_value(value).map_err(|cause| refuse(Malformed::Body, &cause.to_string()))
 }
 
 /// An object with its version as `ETag`.
@@ -120,13 +154,21 @@ fn object(version: u64, object: &impl Serialize, created: bool) -> Response {
     if created { (error::CREATED, response).into_response() } else { response }
 }
 
-/// The version that `If-Match` names. What names none that we ever gave is
+/// What `If-Match` says. What names no version that we ever gave is
 /// version 0, which no object has. RFC 9110 section 13.1.1.
-fn if_match(headers: &HeaderMap) -> Option<u64> {
-    let value = headers.get(header::IF_MATCH)?;
+fn if_match(headers: &HeaderMap) -> Expected {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Expected::Unsaid };
     let tag = value.to_str().unwrap_or_default().trim();
+    if tag == "*" {
+        return Expected::Any;
+    }
     let version = tag.strip_prefix("\"v").and_then(|tag| tag.strip_suffix('"'));
-    Some(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+    Expected::Version(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+}
+
+/// The answer to an act after which there is nothing to show.
+fn gone((): ()) -> Response {
+    error::NO_CONTENT.into_response()
 }
 
 fn answer<T>(done: Result<T, Refusal>, caller: &str, show: impl FnOnce(T) -> Response) -> Response {

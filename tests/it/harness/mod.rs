@@ -140,6 +140,7 @@ impl TestMint {
     pub async fn tick(&self) {
         let app = self.app();
         app.admin.tick().await.unwrap();
+        app.revocations.tick().await.unwrap();
         app.rotator.tick().await.unwrap();
         app.denials.tick();
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
