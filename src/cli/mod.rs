@@ -21,6 +21,7 @@ pub mod server;
 pub mod session;
 mod token;
 mod values;
+pub mod when;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -33,6 +34,7 @@ pub use failure::{Exit, Failure};
 pub use globals::Globals;
 pub use process::run_process;
 pub use session::{Session, Terminal};
+pub use when::Zone;
 
 use crate::ambient::Clock;
 
