@@ -22,6 +22,7 @@ pub mod server;
 pub mod session;
 mod token;
 mod values;
+pub mod when;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -34,6 +35,7 @@ pub use failure::{Exit, Failure};
 pub use globals::Globals;
 pub use process::run_process;
 pub use session::{Session, Terminal};
+pub use when::Zone;
 
 use crate::ambient::Clock;
 

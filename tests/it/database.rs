@@ -7,7 +7,7 @@ use std::path::Path;
 use mintmark::app::CannotStart;
 use mintmark::audit::open::{CannotOpen, LAST_SIGNED};
 use mintmark::audit::verify::verify;
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use mintmark::store::Store as _;
 use mintmark::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -18,8 +18,13 @@ use crate::log::{busy_client, published_size, vkey};
 /// Types `mintmark db ...` on the machine of this service; gives the exit code and what it printed.
 async fn db(mint: &TestMint, arguments: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal =
-        Terminal { stdin: &mut std::io::empty(), stdout: &mut out, stderr: &mut err, is_terminal: false };
+    let mut terminal = Terminal {
+        stdin: &mut std::io::empty(),
+        stdout: &mut out,
+        stderr: &mut err,
+        is_terminal: false,
+        zone: Zone::utc(),
+    };
     let argv = ["mintmark", "db"].into_iter().chain(arguments.iter().copied()).map(OsString::from);
     let environment = vec![("MINTMARK_DATA_DIR".to_owned(), mint.data_dir().display().to_string())];
     let code = cli::run(argv, environment, mint.clock(), &mut terminal).await;
