@@ -326,3 +326,6 @@ impl Client {
 fn toml_of(value: &Value) -> Result<toml::Value, String> {
     toml::Value::try_from(value).map_err(|_| "TOML cannot say null; export with -o json".to_owned())
 }
+
+#[cfg(test)]
+mod tests;
