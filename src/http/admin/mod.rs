@@ -9,6 +9,7 @@ mod preview;
 mod report;
 mod rules;
 mod secrets;
+mod unread;
 
 use std::sync::Arc;
 
@@ -108,7 +109,7 @@ fn read_body<T: DeserializeOwned>(
 ) -> Result<T, Box<Response>> {
     let members = read_members(headers, body, caller, &[JSON])?;
     serde_json::from_value(Value::Object(members)).map_err(|cause| {
-        Box::new(error::malformed(Malformed::Body, &cause.to_string(), &caller.0.request_id))
+        Box::new(error::malformed(Malformed::Body, &unread::reason(&cause), &caller.0.request_id))
     })
 }
 
