@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::jose::unread;
 use crate::oauth::credential::AuthMethod;
 use crate::policy::merge_patch::merge;
 use crate::policy::{Client, Registration, Violation};
@@ -41,7 +42,7 @@ pub(super) fn patched(
     members.retain(|name, _| READ_ONLY.iter().all(|(read_only, _)| read_only != name));
     members.extend(id.map(|id| ("client_id".to_owned(), id)));
     let mut merged: Registration =
-        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(cause.to_string()))?;
+        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(unread::reason(&cause)))?;
     // Who resets the method means that of a new client.
     merged.token_endpoint_auth_method.get_or_insert(AuthMethod::ClientSecretBasic);
     Ok(merged.over(Some(before), now))

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{
     Builtin, Client, Policy, RegisteredClient, Registration, Resource, ResourceUri, ScopeRule, Violation,
 };
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, unread};
 use crate::time::Timestamp;
 
 /// A policy as a person wants it. Each object is read on its own, so that every complaint is told at once.
@@ -224,7 +224,7 @@ impl Complaints {
             }
             match serde_json::from_value(value) {
                 Ok(object) => read.push((place, object)),
-                Err(cause) => self.add(&place, cause),
+                Err(cause) => self.add(&place, unread::reason(&cause)),
             }
         }
         read
