@@ -160,10 +160,12 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
     let (status, title) = match refusal {
         Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not found"),
         Refusal::Taken => (StatusCode::CONFLICT, "taken"),
+        Refusal::InUse(_) => (StatusCode::CONFLICT, "in use"),
         Refusal::TwoSecrets => (StatusCode::CONFLICT, "too many secrets"),
         Refusal::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "precondition required"),
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
         Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid value"),
+        Refusal::Policy(_) => (StatusCode::BAD_REQUEST, "invalid policy"),
         Refusal::Beyond(_) => (StatusCode::FORBIDDEN, "beyond your own scopes"),
         Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
             (StatusCode::CONFLICT, "the keys do not allow it")
@@ -261,6 +263,8 @@ pub(super) fn try_later() -> Response {
 pub(super) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
 /// The answer that an object was made.
 pub(super) const CREATED: StatusCode = StatusCode::CREATED;
+/// The answer that an object is gone.
+pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
 /// The answer that something will be done later.
 pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 

@@ -17,6 +17,7 @@ mod read;
 mod revoked_rows;
 mod ring_rows;
 mod schema;
+mod secret_rows;
 mod status;
 mod tend;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use serde_json::Value;
 use tokio::net::UnixListener;
 
@@ -34,6 +34,7 @@ impl Player<'_> {
             stdout: &mut stdout,
             stderr: &mut stderr,
             is_terminal: true,
+            zone: Zone::utc(),
         };
         let code = cli::run(argv, Vec::new(), self.mint.clock(), &mut terminal).await;
         server.abort();

@@ -423,5 +423,6 @@ async fn settle(app: &App) {
 
 fn doors(app: &App) -> (Arc<Bounded>, Arc<Bounded>) {
     let caps = Caps::default();
-    (bound(app.public.clone(), &caps), bound(app.admin_side.clone(), &caps))
+    let of_admin = Caps { body_bytes: mintmark::http::admin::MAX_POLICY, ..caps };
+    (bound(app.public.clone(), &caps), bound(app.admin_side.clone(), &of_admin))
 }
