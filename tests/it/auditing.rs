@@ -28,7 +28,7 @@ fn verdict(verdict: Verdict) -> Found {
 }
 
 /// A token of these claims by a key that lies outside the issuer.
-fn signed_outside(pair: &KeyPair, claims: &Value) -> String {
+pub fn signed_outside(pair: &KeyPair, claims: &Value) -> String {
     let input = format!(
         "{}.{}",
         encoded_header(Algorithm::Es256, &pair.kid()),

@@ -300,6 +300,12 @@ impl TestMint {
         Answer::read(self.admin.answer(request).await).await
     }
 
+    /// Sends any request to the admin listener over TCP.
+    pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
+        let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
+        Answer::read(door.answer(request).await).await
+    }
+
     /// `GET` on the admin listener.
     pub async fn admin_get(&self, path: &str) -> Answer {
         self.admin(Method::GET, path, None).await
