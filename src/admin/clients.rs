@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Actor, Admin, Refusal, record};
+use super::{Actor, Admin, Refusal, Secrets, record};
 use crate::ambient::random;
 use crate::audit::event::EventType;
 use crate::clients::secret::{self, Made};
@@ -106,10 +106,12 @@ impl Admin {
         let record = record(EventType::ClientCreated, actor, client.id.as_str(), (None, Some(&client)));
         let Made { secret, hash } = made;
         let secret = NewSecret { secret_id: hash.secret_id.clone(), secret };
-        let changes = vec![Change::PutClient(client.clone()), Change::AddSecret(client.id.clone(), hash)];
+        let mut changes = vec![Change::PutClient(client.clone()), Change::AddSecret(client.id.clone(), hash)];
+        let created = Created { client, secret };
+        changes.extend(actor.remembers(&created.answer(Secrets::Withheld)));
         match self.apply(&acting, record, changes).await {
             Err(Refusal::Stale) => Err(Refusal::Taken),
-            done => done.map(|()| Created { client, secret }),
+            done => done.map(|()| created),
         }
     }
 
@@ -118,13 +120,16 @@ impl Admin {
         let acting = self.act().await;
         let before = self.registered(id)?;
         if before.client.disabled == disabled {
+            self.remember_alone(actor, &before.client.answer()).await?;
             return Ok(before.client.clone());
         }
         let mut client = self.touched(&before);
         client.disabled = disabled;
         let event = if disabled { EventType::ClientDisabled } else { EventType::ClientEnabled };
         let record = record(event, actor, client.id.as_str(), (Some(&before.client), Some(&client)));
-        self.apply(&acting, record, vec![Change::PutClient(client.clone())]).await?;
+        let mut changes = vec![Change::PutClient(client.clone())];
+        changes.extend(actor.remembers(&client.answer()));
+        self.apply(&acting, record, changes).await?;
         Ok(client)
     }
 
@@ -153,6 +158,7 @@ impl Admin {
         let mut changes = vec![Change::PutClient(client.clone())];
         changes.extend(live.iter().map(|old| Change::EndSecret(old.secret_id.clone(), now.plus(overlap))));
         changes.push(Change::AddSecret(client.id, hash));
+        changes.extend(actor.remembers(&shown.answer(Secrets::Withheld)));
         self.apply(&acting, record, changes).await?;
         Ok(shown)
     }

@@ -4,11 +4,13 @@
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
 //! the listener that the act came in by.
 
+mod answer;
 mod clients;
 mod erase;
 mod find;
 mod keys;
 mod log;
+mod once;
 mod proof;
 mod report;
 mod rules;
@@ -16,18 +18,22 @@ mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use answer::{Answer, KeyBody, Outcome, Secrets};
 pub use clients::{Created, NewClient, NewSecret};
 pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
 pub use keys::Revoke;
+pub use once::{Keyed, MAX_KEY_LENGTH, Once, Turn};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 
+use self::once::Running;
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
 use crate::audit::event::EventType;
@@ -54,6 +60,8 @@ pub struct Actor {
     pub via: &'static str,
     /// The request's identifier.
     pub request_id: String,
+    /// That it is done once however often it is asked for, where the caller wants that.
+    pub once: Option<Arc<Once>>,
 }
 
 /// An act that was not done. Nothing was changed, except where [`Refusal::Unknown`] says otherwise.
@@ -86,6 +94,15 @@ pub enum Refusal {
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),
+    /// The same was asked before and is being done.
+    #[error("the first request with this Idempotency-Key is still running: repeat it in a moment")]
+    StillRunning,
+    /// The key was used for something else.
+    #[error("this Idempotency-Key was used for another request")]
+    KeyOfAnother,
+    /// More keys in a day than are kept; the first is forgotten after this.
+    #[error("too many requests with an Idempotency-Key within a day: wait, or send it without")]
+    TooManyKeys(Duration),
     /// No checkpoint covers the entry yet.
     #[error("no checkpoint covers this entry yet; it does within seconds")]
     NotYet,
@@ -163,6 +180,8 @@ pub struct Admin {
     erasing: Mutex<()>,
     /// The store may hold another policy than the one in force; [`Admin::tick`] catches up.
     behind: AtomicBool,
+    /// What is being done under an `Idempotency-Key`.
+    running: Arc<Running>,
 }
 
 /// The body of an administrative record; members in this order. No secret ever enters it.
@@ -179,7 +198,13 @@ struct ActBody<'a, O: Serialize> {
 impl Admin {
     /// Assembles administration.
     pub fn new(parts: AdminParts) -> Self {
-        Self { parts, acting: Mutex::new(()), erasing: Mutex::new(()), behind: AtomicBool::new(false) }
+        Self {
+            parts,
+            acting: Mutex::new(()),
+            erasing: Mutex::new(()),
+            behind: AtomicBool::new(false),
+            running: Arc::default(),
+        }
     }
 
     /// The policy in force.
@@ -259,7 +284,7 @@ fn record<O: Serialize>(
     object: &str,
     (before, after): (Option<O>, Option<O>),
 ) -> Record {
-    let Actor { name, via, request_id } = actor;
+    let Actor { name, via, request_id, .. } = actor;
     Record::of(event, body::line(&ActBody { actor: name, via, request_id, object, before, after }))
 }
 

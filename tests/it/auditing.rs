@@ -14,7 +14,7 @@ use crate::harness::{SeededEntropy, TestMint, contains, foreign_connection, with
 use crate::log::{busy_client, issue, published_size, vkey};
 
 fn auditor() -> Actor {
-    Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned() }
+    Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned(), once: None }
 }
 
 async fn find(mint: &TestMint, token: &str) -> Found {

@@ -31,6 +31,7 @@ mod cursors;
 mod database;
 mod documents;
 mod foreign_logs;
+mod idempotency;
 mod imported;
 mod keys;
 mod keys_by_hand;

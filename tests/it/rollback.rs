@@ -29,7 +29,7 @@ fn last_signed(mint: &TestMint) -> String {
 }
 
 async fn find(mint: &TestMint, token: &str) -> Found {
-    let actor = Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r".to_owned() };
+    let actor = Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r".to_owned(), once: None };
     mint.app().admin.find_token(&actor, token).await.unwrap()
 }
 

@@ -7,32 +7,14 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use secrecy::ExposeSecret as _;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::listing::{Listing, Route};
-use super::{AdminSide, Caller, Shared, answer, object, read_body, to_its_end};
-use crate::admin::{Created, NewClient, NewSecret, Refusal};
+use super::{AdminSide, Caller, Shared, answer, object, read_body, to_its_end, told};
+use crate::admin::{NewClient, Refusal, Secrets};
 use crate::http::error;
-use crate::policy::Client;
-
-/// The one answer that shows a secret.
-#[derive(Serialize)]
-struct CreatedBody<'a> {
-    #[serde(flatten)]
-    client: &'a Client,
-    secret_id: &'a str,
-    client_secret: &'a str,
-}
-
-#[derive(Serialize)]
-struct SecretBody<'a> {
-    secret_id: &'a str,
-    client_secret: &'a str,
-    expires_at: Option<u64>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,14 +59,7 @@ async fn create(State(side): Shared, caller: Caller, headers: HeaderMap, body: B
     };
     let actor = caller.0.clone();
     let done = to_its_end(async move { side.admin.create_client(&actor, new).await }).await;
-    answer(done, &caller.0.request_id, |Created { client, secret }| {
-        let body = CreatedBody {
-            client: &client,
-            secret_id: &secret.secret_id,
-            client_secret: secret.secret.expose_secret(),
-        };
-        object(client.version, &body, true)
-    })
+    answer(done, &caller.0.request_id, |created| told(created.answer(Secrets::Shown)))
 }
 
 async fn disable(side: Shared, caller: Caller, id: Path<String>) -> Response {
@@ -103,7 +78,7 @@ async fn set_disabled(
 ) -> Response {
     let actor = caller.0.clone();
     let done = to_its_end(async move { side.admin.set_disabled(&actor, &id, disabled).await }).await;
-    answer(done, &caller.0.request_id, |client| object(client.version, &client, false))
+    answer(done, &caller.0.request_id, |client| told(client.answer()))
 }
 
 async fn rotate_secret(
@@ -120,9 +95,5 @@ async fn rotate_secret(
     let actor = caller.0.clone();
     let overlap = Duration::from_secs(overlap);
     let done = to_its_end(async move { side.admin.rotate_secret(&actor, &id, overlap).await }).await;
-    answer(done, &caller.0.request_id, |NewSecret { secret_id, secret }| {
-        let body =
-            SecretBody { secret_id: &secret_id, client_secret: secret.expose_secret(), expires_at: None };
-        (error::CREATED, error::json(&body)).into_response()
-    })
+    answer(done, &caller.0.request_id, |secret| told(secret.answer(Secrets::Shown)))
 }

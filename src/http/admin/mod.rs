@@ -5,6 +5,7 @@ mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod once;
 mod report;
 mod rules;
 
@@ -15,7 +16,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +25,7 @@ pub use cursor::Cursors;
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
 use super::{RequestIds, log};
-use crate::admin::{Actor, Admin, Refusal};
+use crate::admin::{Actor, Admin, Answer, Outcome, Refusal};
 use crate::audit::served::Served;
 use crate::jose::strict_json;
 
@@ -54,6 +55,7 @@ pub fn admin_router(side: Arc<AdminSide>) -> Router {
         .merge(audit::router())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(axum::middleware::from_fn_with_state(side.clone(), once::once))
         .with_state(side)
         .merge(log)
         .layer(axum::middleware::map_response(super::hardened))
@@ -68,15 +70,20 @@ async fn no_method(caller: Caller) -> Response {
 }
 
 /// Who calls, from the socket's own knowledge.
+#[derive(Clone)]
 struct Caller(Actor);
 
 impl FromRequestParts<Arc<AdminSide>> for Caller {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, side: &Arc<AdminSide>) -> Result<Self, Self::Rejection> {
+        if let Some(known) = parts.extensions.remove::<Self>() {
+            return Ok(known);
+        }
         // Without a peer there is no socket: requests made in process, by tests.
         let uid = parts.extensions.get::<PeerUid>().map_or(0, |peer| peer.0);
-        Ok(Self(Actor { name: format!("unix:{uid}"), via: "socket", request_id: side.request_ids.next() }))
+        let request_id = side.request_ids.next();
+        Ok(Self(Actor { name: format!("unix:{uid}"), via: "socket", request_id, once: None }))
     }
 }
 
@@ -113,11 +120,16 @@ fn read_body<T: DeserializeOwned>(
 
 /// An object with its version as `ETag`.
 fn object(version: u64, object: &impl Serialize, created: bool) -> Response {
-    let mut response = error::json(object);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"v{version}\"")) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    if created { (error::CREATED, response).into_response() } else { response }
+    let outcome = if created { Outcome::Made } else { Outcome::Done };
+    told(Answer::new(outcome, Some(version), object))
+}
+
+/// The answer to an act, now or again.
+fn told(Answer { outcome, version, body }: Answer) -> Response {
+    let mut response = error::done(outcome, body);
+    let tag = version.and_then(|version| HeaderValue::from_str(&format!("\"v{version}\"")).ok());
+    response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
+    response
 }
 
 /// The version that `If-Match` names. What names none that we ever gave is
