@@ -95,6 +95,8 @@ pub struct NewSecret {
 impl Admin {
     /// Registers a client and makes its first secret.
     pub async fn create_client(&self, actor: &Actor, new: NewClient) -> Result<Created, Refusal> {
+        // Before the work: the scope that was asked for does not change any more.
+        actor.check_scope(&new.scope)?;
         let made = self.make_secret().await?;
         let acting = self.act().await;
         let client = new.register(self.parts.clock.now());
@@ -119,6 +121,9 @@ impl Admin {
     pub async fn set_disabled(&self, actor: &Actor, id: &str, disabled: bool) -> Result<Client, Refusal> {
         let acting = self.act().await;
         let before = self.registered(id)?;
+        if !disabled {
+            actor.check_scope(&before.client.scope)?;
+        }
         if before.client.disabled == disabled {
             self.remember_alone(actor, &before.client.answer()).await?;
             return Ok(before.client.clone());
@@ -143,10 +148,11 @@ impl Admin {
         if overlap > MAX_OVERLAP {
             return Err(Violation::new("overlap", "at most 90 days").into());
         }
-        self.registered(id)?;
+        actor.check_scope(&self.registered(id)?.client.scope)?;
         let Made { secret, hash } = self.make_secret().await?;
         let acting = self.act().await;
         let before = self.registered(id)?;
+        actor.check_scope(&before.client.scope)?;
         let now = self.parts.clock.now();
         let live: Vec<_> = before.secrets.iter().filter(|hash| hash.is_live(now)).collect();
         if live.len() >= 2 {

@@ -2,12 +2,13 @@
 //!
 //! Each act checks, records and applies in one transaction, then puts the new
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
-//! the listener that the act came in by.
+//! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
 mod answer;
 mod clients;
 mod erase;
 mod find;
+mod in_force;
 mod keys;
 mod log;
 mod once;
@@ -28,6 +29,7 @@ pub use answer::{Answer, KeyBody, Outcome, Secrets};
 pub use clients::{Created, NewClient, NewSecret};
 pub use erase::{Erased, Whose};
 pub use find::{Found, Verdict};
+pub use in_force::policy_in_force;
 pub use keys::Revoke;
 pub use once::{Keyed, MAX_KEY_LENGTH, Once, Turn};
 pub use proof::Proved;
@@ -45,8 +47,9 @@ use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
+use crate::oauth::Scope;
 use crate::policy::snapshot::Lifetimes;
-use crate::policy::{Policy, Violation};
+use crate::policy::{AdminScopes, Builtin, Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 use crate::workers::Workers;
@@ -56,12 +59,23 @@ use crate::workers::Workers;
 pub struct Actor {
     /// `unix:<uid>` or `client:<id>`.
     pub name: String,
-    /// `socket`, or `dev` for what the demo does at its start.
+    /// `socket` or `tcp`, or `dev` for what the demo does at its start.
     pub via: &'static str,
     /// The request's identifier.
     pub request_id: String,
     /// That it is done once however often it is asked for, where the caller wants that.
     pub once: Option<Arc<Once>>,
+    /// What of administration it may do, and so give to a client: everything who comes by the socket.
+    pub held: AdminScopes,
+}
+
+impl Actor {
+    /// Whether it may let a client with this scope act: who makes one, changes one, enables one or gives one a secret could use
+    /// it, and so must hold every admin scope that the client has. To take away is free.
+    fn check_scope(&self, clients: &Scope) -> Result<(), Refusal> {
+        let beyond = AdminScopes::among(clients).without(self.held);
+        if beyond.is_empty() { Ok(()) } else { Err(Refusal::Beyond(beyond)) }
+    }
 }
 
 /// An act that was not done. Nothing was changed, except where [`Refusal::Unknown`] says otherwise.
@@ -85,6 +99,9 @@ pub enum Refusal {
     /// A value breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Violation),
+    /// The client has admin scopes that the caller does not hold.
+    #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
+    Beyond(AdminScopes),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -153,6 +170,8 @@ pub struct AdminParts {
     pub recorder: Recorder,
     /// The policy in force.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// What the issuer itself brings to it.
+    pub builtin: Builtin,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
     /// Reads the published log.
@@ -269,10 +288,8 @@ impl Admin {
 
     /// Reads the policy from the store and puts it in force.
     async fn refresh(&self) -> Result<(), StoreFault> {
-        let (policy, broken) = self.parts.store.policy().await?;
-        for row in broken {
-            tracing::error!(%row, "a row of the policy cannot be read; it is left out");
-        }
+        // What stands where the issuer's own would was told at the start; nobody can set more of it.
+        let (policy, _) = policy_in_force(&*self.parts.store, &self.parts.builtin).await?;
         self.parts.policy.store(Arc::new(policy));
         Ok(())
     }

@@ -14,6 +14,9 @@ impl Admin {
         mut resource: Resource,
         expected: Option<u64>,
     ) -> Result<Resource, Refusal> {
+        if self.parts.builtin.owns_resource(&resource.uri) {
+            return Err(Violation::new("resource", "is the admin API, which nobody sets").into());
+        }
         let acting = self.act().await;
         let policy = self.policy();
         let before = policy.resources.get(&resource.uri);
@@ -37,6 +40,12 @@ impl Admin {
         mut rule: ScopeRule,
         expected: Option<u64>,
     ) -> Result<ScopeRule, Refusal> {
+        if self.parts.builtin.owns_scope(&rule.name) {
+            return Err(Violation::new("scope", "is one of the issuer's own, which nobody sets").into());
+        }
+        if self.parts.builtin.owns_resource(&rule.resource) {
+            return Err(Violation::new("resource", "is the admin API, which has its scopes already").into());
+        }
         let acting = self.act().await;
         let policy = self.policy();
         let before = policy.scopes.get(&rule.name);

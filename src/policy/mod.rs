@@ -3,12 +3,16 @@
 //! Pure. A [`Policy`] is an immutable snapshot; a change makes a new one.
 //! What is asked beyond it is refused, never narrowed.
 
+pub mod admin_scope;
+pub mod builtin;
 pub mod client;
 pub mod resource;
 pub mod scope_rule;
 pub mod snapshot;
 
 pub use crate::oauth::name::{ClientId, ResourceUri};
+pub use admin_scope::{AdminScope, AdminScopes};
+pub use builtin::{Builtin, Shadowed};
 pub use client::Client;
 pub use resource::Resource;
 pub use scope_rule::ScopeRule;

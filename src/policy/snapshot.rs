@@ -53,6 +53,8 @@ pub struct Policy {
     pub scopes: BTreeMap<ScopeToken, Arc<ScopeRule>>,
     /// By id.
     pub clients: HashMap<ClientId, Arc<RegisteredClient>>,
+    /// The admin API, once [`super::Builtin::complete`] put it and its scopes in beside what is stored.
+    pub admin_resource: Option<ResourceUri>,
 }
 
 /// The lifetimes that the configuration sets.
@@ -68,6 +70,26 @@ impl Policy {
     /// The client of that name, if there is one. Takes any text.
     pub fn client(&self, id: &str) -> Option<&Arc<RegisteredClient>> {
         self.clients.get(id)
+    }
+
+    /// The resources that people set, by name: all but the admin API.
+    pub fn stored_resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values().filter(|resource| self.admin_resource.as_ref() != Some(&resource.uri))
+    }
+
+    /// The scopes that people set, by name: all but those of the admin API.
+    pub fn stored_scopes(&self) -> impl Iterator<Item = &Arc<ScopeRule>> {
+        self.scopes.values().filter(|rule| self.admin_resource.as_ref() != Some(&rule.resource))
+    }
+
+    /// One of [`Policy::stored_resources`]. Takes any text.
+    pub fn stored_resource(&self, uri: &str) -> Option<&Arc<Resource>> {
+        self.stored_resources().find(|resource| resource.uri.as_str() == uri)
+    }
+
+    /// One of [`Policy::stored_scopes`]. Takes any text.
+    pub fn stored_scope(&self, name: &str) -> Option<&Arc<ScopeRule>> {
+        self.stored_scopes().find(|rule| rule.name.as_str() == name)
     }
 
     /// Checks a resource before it is set.

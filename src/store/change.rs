@@ -96,6 +96,29 @@ pub enum Change {
         /// How many at most.
         at_most: u32,
     },
+    /// Revokes one token; a conflict if it is revoked already.
+    RevokeToken {
+        /// Its `jti`.
+        jti: String,
+        /// When the row may go: no clock takes the token any more.
+        until: Timestamp,
+    },
+    /// Revokes what was issued before a time; a conflict unless the floor rises.
+    RaiseFloor {
+        /// Whose tokens; `None` for those of all clients.
+        client: Option<ClientId>,
+        /// The earliest `iat` that is still good.
+        not_before: Timestamp,
+    },
+    /// Forgets revocations that no token depends on any more.
+    ForgetRevoked {
+        /// Tokens that were kept until this time or an earlier one.
+        ended: Timestamp,
+        /// Floors of this time or an earlier one.
+        floors: Timestamp,
+        /// How many tokens at most, those that ended first.
+        at_most: u32,
+    },
     /// Writes a fact about this store.
     SetFact(&'static str, String),
 }
@@ -119,6 +142,9 @@ impl Change {
             | Self::Remember(_)
             | Self::CompleteAnswer(..)
             | Self::ForgetAnswers { .. }
+            | Self::RevokeToken { .. }
+            | Self::RaiseFloor { .. }
+            | Self::ForgetRevoked { .. }
             | Self::SetFact(..) => false,
         }
     }

@@ -7,6 +7,7 @@ use mintmark::audit::verify::verify;
 use mintmark::digest::base64url;
 use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::oauth::claims::encoded_header;
+use mintmark::policy::AdminScopes;
 use mintmark::store::Change;
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ use crate::harness::{SeededEntropy, TestMint, contains, foreign_connection, with
 use crate::log::{busy_client, issue, published_size, vkey};
 
 fn auditor() -> Actor {
-    Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned(), once: None }
+    let (name, request_id) = ("unix:7".to_owned(), "r-1".to_owned());
+    Actor { name, via: "socket", request_id, once: None, held: AdminScopes::all() }
 }
 
 async fn find(mint: &TestMint, token: &str) -> Found {

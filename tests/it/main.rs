@@ -20,6 +20,7 @@ mod form;
 mod token_endpoint;
 
 mod client_authentication;
+mod introspection;
 mod issued_tokens;
 mod scopes_and_limits;
 

@@ -21,6 +21,7 @@ const ROWS: [(&str, &[&str]); 8] = [
         "shells: they ask the world and carry out what the pure rooms decide",
         &[
             "admin",
+            "introspect",
             "issue",
             "clients",
             "limits::limiter",

@@ -1,25 +1,29 @@
-//! The admin API on the Unix socket. Who can open the socket is the admin.
+//! The admin API: on the Unix socket, where who can open it is the admin, and over TCP, where a token says who it is.
 
 mod audit;
+mod bearer;
 mod clients;
 mod cursor;
 mod keys;
 mod listing;
 mod once;
 mod report;
+pub mod roles;
 mod rules;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{self, Next};
 use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use bearer::{Gate, admin_router_over_tcp};
 pub use cursor::Cursors;
 
 use super::accept::PeerUid;
@@ -28,6 +32,7 @@ use super::{RequestIds, log};
 use crate::admin::{Actor, Admin, Answer, Outcome, Refusal};
 use crate::audit::served::Served;
 use crate::jose::strict_json;
+use crate::policy::AdminScopes;
 
 /// What the admin listener serves.
 pub struct AdminSide {
@@ -45,9 +50,15 @@ pub struct AdminSide {
 
 type Shared = State<Arc<AdminSide>>;
 
-/// Every route of the admin listener.
+/// Every route of the admin listener on the Unix socket.
 pub fn admin_router(side: Arc<AdminSide>) -> Router {
     let log = log::router(side.served.clone(), &side.vkey);
+    let by_socket = middleware::from_fn_with_state(side.clone(), name_the_peer);
+    acts(side).layer(by_socket).merge(log).layer(middleware::map_response(super::hardened))
+}
+
+/// The routes of the acts, for callers who are known already.
+fn acts(side: Arc<AdminSide>) -> Router {
     Router::new()
         .merge(clients::router())
         .merge(rules::router())
@@ -55,10 +66,8 @@ pub fn admin_router(side: Arc<AdminSide>) -> Router {
         .merge(audit::router())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(axum::middleware::from_fn_with_state(side.clone(), once::once))
+        .layer(middleware::from_fn_with_state(side.clone(), once::once))
         .with_state(side)
-        .merge(log)
-        .layer(axum::middleware::map_response(super::hardened))
 }
 
 async fn no_route(caller: Caller) -> Response {
@@ -69,22 +78,32 @@ async fn no_method(caller: Caller) -> Response {
     error::malformed(Malformed::Method, "this route does not have that method", &caller.0.request_id)
 }
 
-/// Who calls, from the socket's own knowledge.
+/// Who calls: what the door that the request came by found out. No door, nobody.
 #[derive(Clone)]
 struct Caller(Actor);
 
-impl FromRequestParts<Arc<AdminSide>> for Caller {
-    type Rejection = std::convert::Infallible;
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, side: &Arc<AdminSide>) -> Result<Self, Self::Rejection> {
-        if let Some(known) = parts.extensions.remove::<Self>() {
-            return Ok(known);
-        }
-        // Without a peer there is no socket: requests made in process, by tests.
-        let uid = parts.extensions.get::<PeerUid>().map_or(0, |peer| peer.0);
-        let request_id = side.request_ids.next();
-        Ok(Self(Actor { name: format!("unix:{uid}"), via: "socket", request_id, once: None }))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| error::unauthenticated(false, "none"))
     }
+}
+
+/// The socket's door: the kernel says who it is.
+async fn name_the_peer(State(side): Shared, mut request: Request, next: Next) -> Response {
+    // Without a peer there is no socket: requests made in process, by tests.
+    let uid = request.extensions().get::<PeerUid>().map_or(0, |peer| peer.0);
+    let request_id = side.request_ids.next();
+    let held = AdminScopes::all();
+    request.extensions_mut().insert(Caller(Actor {
+        name: format!("unix:{uid}"),
+        via: "socket",
+        request_id,
+        once: None,
+        held,
+    }));
+    next.run(request).await
 }
 
 /// Runs an act to its end, whether or not the caller stays: a change that was

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::{self, Body};
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
 use axum::middleware::Next;
@@ -19,12 +19,16 @@ use crate::http::error::{self, Malformed};
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Answers what was asked before, and lets everything else pass.
-pub(super) async fn once(State(side): State<Arc<AdminSide>>, request: Request, next: Next) -> Response {
+pub(super) async fn once(
+    State(side): State<Arc<AdminSide>>,
+    mut caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.method() != Method::POST || !request.headers().contains_key(KEY) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let Ok(mut caller) = Caller::from_request_parts(&mut parts, &side).await;
     let refuse = |what, detail| error::malformed(what, detail, &caller.0.request_id);
     // The listener has read it whole, and capped it.
     let Ok(body) = body::to_bytes(body, usize::MAX).await else {

@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
-use super::{answer_rows, directory_rows, log_row, parts, policy_rows, ring_rows};
+use super::{answer_rows, directory_rows, log_row, parts, policy_rows, revoked_rows, ring_rows};
 use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
@@ -216,6 +216,9 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
         }
         Change::OpenLog(_) | Change::ReopenLog(_) | Change::SealLogKey(_) | Change::Publish(_) => {
             log_row::apply(connection, change).await
+        }
+        Change::RevokeToken { .. } | Change::RaiseFloor { .. } | Change::ForgetRevoked { .. } => {
+            revoked_rows::apply(connection, change).await
         }
         Change::Erase { entries, pages } => {
             parts::erase(connection, entries).await?;

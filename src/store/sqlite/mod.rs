@@ -15,6 +15,7 @@ mod number;
 mod parts;
 mod policy_rows;
 mod read;
+mod revoked_rows;
 mod ring_rows;
 mod schema;
 mod status;
@@ -34,7 +35,7 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::status::{LogStatus, StoreStatus};
-use super::{Batch, Recalled, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use super::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
 use crate::digest::Digest;
@@ -204,6 +205,10 @@ impl Store for SqliteStore {
 
     async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {
         Ok(policy_rows::read(&self.readers).await?)
+    }
+
+    async fn revoked(&self) -> Result<Revoked, StoreFault> {
+        Ok(revoked_rows::read(&self.readers).await?)
     }
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {

@@ -8,7 +8,7 @@ use mintmark::audit::directory::StoredPage;
 use mintmark::audit::tree::TreeHead;
 use mintmark::digest::Digest;
 use mintmark::policy::Policy;
-use mintmark::store::{Batch, Recalled, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use mintmark::store::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 
 /// What the next write meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,10 @@ impl Store for FaultyStore {
 
     async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {
         self.inner.policy().await
+    }
+
+    async fn revoked(&self) -> Result<Revoked, StoreFault> {
+        self.inner.revoked().await
     }
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {

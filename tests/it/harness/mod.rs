@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use base64::Engine as _;
-use mintmark::app::{self, Ambient, App, Listeners, Purpose};
+use mintmark::app::{self, Ambient, App, Listeners, Ports, Purpose};
 use mintmark::config::{Kek, Settings};
 use mintmark::http::bounds::{Bounded, Caps, bound};
 use mintmark::jose::JwkSet;
@@ -140,6 +140,7 @@ impl TestMint {
     pub async fn tick(&self) {
         let app = self.app();
         app.admin.tick().await.unwrap();
+        app.revocations.tick().await.unwrap();
         app.rotator.tick().await.unwrap();
         app.denials.tick();
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
@@ -196,7 +197,8 @@ impl TestMint {
     pub async fn run(&mut self, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
         let (app, settings) = (self.app.take().unwrap(), self.settings());
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let listeners = Listeners::complete(&app, &settings, public).unwrap();
+        let ports = Ports { public, admin: None };
+        let listeners = Listeners::complete(&app, &settings, ports).unwrap();
         let until = async move { drop(stop.await) };
         tokio::spawn(async move { app::serve(app, &settings, listeners, until).await })
     }

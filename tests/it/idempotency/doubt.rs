@@ -13,10 +13,12 @@ use mintmark::audit::recorder::{Recorder, WriterParts};
 use mintmark::audit::served::Served;
 use mintmark::audit::standing::Standings;
 use mintmark::config::Settings;
+use mintmark::jose::Algorithm;
 use mintmark::keys::rotator::{Rotator, RotatorParts};
 use mintmark::keys::seal::Sealer;
 use mintmark::keys::signer::Signer;
 use mintmark::policy::snapshot::Lifetimes;
+use mintmark::policy::{AdminScopes, Builtin};
 use mintmark::store::Store;
 use mintmark::store::sqlite::SqliteStore;
 use mintmark::workers::Workers;
@@ -143,6 +145,7 @@ async fn over_a_faulty_store() -> Faulty {
         entropy,
         lifetimes: Lifetimes { default: settings.tokens.lifetime, max: settings.tokens.max_lifetime },
         algorithms: settings.keys.algorithms,
+        builtin: Builtin::of(ISSUER, Algorithm::Es256).unwrap(),
     });
     Faulty { _folder: folder, store, admin }
 }
@@ -159,7 +162,13 @@ impl Faulty {
             Turn::Told(answer) => return Ok(Some((answer.outcome, answer.body))),
             Turn::First(once) => Some(once),
         };
-        let actor = Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r".to_owned(), once };
+        let actor = Actor {
+            name: "unix:7".to_owned(),
+            via: "socket",
+            request_id: "r".to_owned(),
+            once,
+            held: AdminScopes::all(),
+        };
         let new: NewClient = parse(json!({ "client_id": "job", "scope": "a" }));
         self.admin.create_client(&actor, new).await.map(|_| None)
     }
@@ -169,8 +178,13 @@ impl Faulty {
     }
 
     async fn set_up(&self) {
-        let actor =
-            Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r".to_owned(), once: None };
+        let actor = Actor {
+            name: "unix:7".to_owned(),
+            via: "socket",
+            request_id: "r".to_owned(),
+            once: None,
+            held: AdminScopes::all(),
+        };
         let resource = parse(json!({ "resource": ORDERS, "signing_alg": "ES256" }));
         self.admin.set_resource(&actor, resource, None).await.unwrap();
         let limit = json!({ "count": 600, "period": 60, "burst": 5 });
