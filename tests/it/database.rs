@@ -125,12 +125,6 @@ async fn migrations_are_applied_by_hand_only_while_no_server_runs() {
         mint.stop().await;
         execute(mint, "DELETE FROM _sqlx_migrations WHERE version >= 2").await;
         execute(mint, "DROP TABLE log_directory").await;
-        execute(mint, "DROP TABLE deleted_clients").await;
-        execute(mint, "DROP TABLE used_assertions").await;
-        execute(mint, "DROP TABLE revoked_tokens").await;
-        execute(mint, "DROP TABLE token_floors").await;
-        execute(mint, "DROP TABLE idempotent_answers").await;
-        execute(mint, "ALTER TABLE client_secrets DROP COLUMN last_used_at").await;
         execute(mint, "ALTER TABLE signing_keys DROP COLUMN retain_for").await;
         for sql in [
             "DROP TABLE deleted_clients",
