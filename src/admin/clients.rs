@@ -1,6 +1,6 @@
 //! Clients and their secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::limits::Quota;
 use crate::oauth::claims::StaticClaims;
 use crate::oauth::credential::AuthMethod;
 use crate::oauth::{Scope, ScopeToken};
-use crate::policy::{Client, ClientId, RegisteredClient, SecretHash, Violation};
+use crate::policy::{Client, ClientId, RegisteredClient, ResourceUri, SecretHash, Violation};
 use crate::store::Change;
 use crate::time::{Timestamp, optional_seconds};
 
@@ -48,6 +48,9 @@ pub struct NewClient {
     /// Its own limits.
     #[serde(default)]
     pub limits: BTreeMap<ScopeToken, Quota>,
+    /// Audiences whose tokens it may introspect.
+    #[serde(default)]
+    pub introspects: BTreeSet<ResourceUri>,
 }
 
 fn basic() -> AuthMethod {
@@ -66,6 +69,7 @@ impl NewClient {
             lifetime: self.access_token_lifetime,
             claims: Arc::new(self.claims),
             limits: self.limits,
+            introspects: self.introspects,
             disabled: false,
             created_at: now,
             updated_at: now,
@@ -102,7 +106,7 @@ impl Admin {
         if policy.client(client.id.as_str()).is_some() {
             return Err(Refusal::Taken);
         }
-        policy.check_client(&client, self.parts.lifetimes.max)?;
+        policy.check_client(&client, &self.parts.issuer, self.parts.lifetimes.max)?;
         let record = record(EventType::ClientCreated, actor, client.id.as_str(), (None, Some(&client)));
         let Made { secret, hash } = made;
         let secret = NewSecret { secret_id: hash.secret_id.clone(), secret };
@@ -170,7 +174,7 @@ impl Admin {
         self.apply(&acting, record, changes).await
     }
 
-    fn registered(&self, id: &str) -> Result<Arc<RegisteredClient>, Refusal> {
+    pub(super) fn registered(&self, id: &str) -> Result<Arc<RegisteredClient>, Refusal> {
         self.policy().client(id).cloned().ok_or(Refusal::NotFound("client"))
     }
 

@@ -13,6 +13,7 @@ mod proof;
 mod report;
 mod rules;
 mod tail;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,7 @@ pub use find::{Found, Verdict};
 pub use keys::Revoke;
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
+pub use tokens::{IssuedBefore, RevokeTokens, TokensRevoked};
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
@@ -36,6 +38,8 @@ use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::failpoint::failpoint;
+use crate::introspect::Revocations;
+use crate::issue::{ClockInsane, WallClock};
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -86,6 +90,9 @@ pub enum Refusal {
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),
+    /// The wall clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] ClockInsane),
     /// No checkpoint covers the entry yet.
     #[error("no checkpoint covers this entry yet; it does within seconds")]
     NotYet,
@@ -130,6 +137,8 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
+    /// The `iss` claim, byte-identical to the configuration.
+    pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// Writes acts and their records.
@@ -142,6 +151,10 @@ pub struct AdminParts {
     pub served: Served,
     /// Looks tokens up in the log.
     pub standings: Arc<Standings>,
+    /// The revocations in force.
+    pub revocations: Arc<Revocations>,
+    /// Tells the time of day, as far as it can be believed.
+    pub wall_clock: Arc<WallClock>,
     /// Hashes new secrets.
     pub hashing: Workers,
     /// Tells the time.

@@ -101,8 +101,9 @@ impl Policy {
         check_lifetime("token_lifetime", rule.lifetime, max)
     }
 
-    /// Checks a client before it is set: each scope exists, and the default scope lies in one resource.
-    pub fn check_client(&self, client: &Client, max: Duration) -> Result<(), Violation> {
+    /// Checks a client before it is set: each scope exists, the default scope lies in one resource, and what it may
+    /// introspect tokens for is registered, or is the admin API of `issuer`.
+    pub fn check_client(&self, client: &Client, issuer: &str, max: Duration) -> Result<(), Violation> {
         client.check()?;
         if let Some(unknown) = client.scope.tokens().find(|token| !self.scopes.contains_key(*token)) {
             let problem = format!("{unknown} is not registered; `mintmark scope set` it first");
@@ -112,6 +113,12 @@ impl Policy {
             && self.audience_of(default).is_none()
         {
             return Err(Violation::new("default_scope", "must lie in one resource"));
+        }
+        let admin = format!("{issuer}/admin");
+        let is_known = |uri: &&ResourceUri| self.resources.contains_key(*uri) || uri.as_str() == admin;
+        if let Some(unknown) = client.introspects.iter().find(|uri| !is_known(uri)) {
+            let problem = format!("{unknown} is not registered; `mintmark resource set` it first");
+            return Err(Violation::new("introspects", problem));
         }
         check_lifetime("access_token_lifetime", client.lifetime, max)
     }

@@ -1,6 +1,7 @@
 //! The contract of `Store`, as one suite that each driver passes. `damaged_rows` is about SQLite's own rows.
 
 mod damaged_rows;
+mod revoked;
 mod ring;
 
 use std::path::{Path, PathBuf};

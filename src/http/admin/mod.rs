@@ -7,6 +7,7 @@ mod keys;
 mod listing;
 mod report;
 mod rules;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ pub fn admin_router(side: Arc<AdminSide>) -> Router {
         .merge(clients::router())
         .merge(rules::router())
         .merge(keys::router())
+        .merge(tokens::router())
         .merge(audit::router())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
