@@ -21,6 +21,7 @@ mod report;
 mod rules;
 mod secrets;
 mod tail;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +44,7 @@ pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
+pub use tokens::{IssuedBefore, RevokeTokens, TokensRevoked};
 
 use self::once::Running;
 use crate::ambient::{Clock, Entropy};
@@ -53,6 +55,8 @@ use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::failpoint::failpoint;
+use crate::introspect::Revocations;
+use crate::issue::{ClockInsane, WallClock};
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -140,6 +144,9 @@ pub enum Refusal {
     /// More keys in a day than are kept; the first is forgotten after this.
     #[error("too many requests with an Idempotency-Key within a day: wait, or send it without")]
     TooManyKeys(Duration),
+    /// The wall clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] ClockInsane),
     /// No checkpoint covers the entry yet.
     #[error("no checkpoint covers this entry yet; it does within seconds")]
     NotYet,
@@ -184,7 +191,7 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
-    /// The `iss` claim.
+    /// The `iss` claim, byte-identical to the configuration.
     pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
@@ -202,6 +209,10 @@ pub struct AdminParts {
     pub served: Served,
     /// Looks tokens up in the log.
     pub standings: Arc<Standings>,
+    /// The revocations in force.
+    pub revocations: Arc<Revocations>,
+    /// Tells the time of day, as far as it can be believed.
+    pub wall_clock: Arc<WallClock>,
     /// Hashes new secrets.
     pub hashing: Workers,
     /// Tells the time.

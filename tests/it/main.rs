@@ -22,6 +22,7 @@ mod token_endpoint;
 mod client_authentication;
 mod introspection;
 mod issued_tokens;
+mod revocation;
 mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
