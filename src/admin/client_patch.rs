@@ -36,18 +36,27 @@ pub(super) fn patched(
             return Err(wrong(format!("a client has no member of the name {:?}", cut(name))));
         }
     }
-    merge(&mut members, patch);
-    let id = members.remove("client_id");
-    members.retain(|name, _| READ_ONLY.iter().all(|(read_only, _)| read_only != name));
-    members.extend(id.map(|id| ("client_id".to_owned(), id)));
-    let merged: NewClient =
-        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(cause.to_string()))?;
+    members.retain(|name, _| name == "client_id" || READ_ONLY.iter().all(|(read_only, _)| read_only != name));
+    let merged = merged(&members, patch.clone()).map_err(|cause| {
+        // What cannot be read alone is what the caller is to look at.
+        let alone = |(name, value): (String, Value)| {
+            let only = Map::from_iter([(name.clone(), value)]);
+            merged(&members, only).err().map(|cause| format!("{name}: {cause}"))
+        };
+        wrong(patch.into_iter().find_map(alone).unwrap_or_else(|| cause.to_string()))
+    })?;
     Ok(Client {
         disabled: before.disabled,
         created_at: before.created_at,
         version: before.version + 1,
         ..merged.register(now)
     })
+}
+
+fn merged(members: &Map<String, Value>, patch: Map<String, Value>) -> Result<NewClient, serde_json::Error> {
+    let mut members = members.clone();
+    merge(&mut members, patch);
+    serde_json::from_value(Value::Object(members))
 }
 
 /// As much of a name as a person needs to see which it was.

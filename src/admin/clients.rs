@@ -45,6 +45,9 @@ pub struct NewClient {
     /// Its own limits.
     #[serde(default)]
     pub limits: BTreeMap<ScopeToken, Quota>,
+    /// How old a secret may be before it wants a successor, seconds.
+    #[serde(default, with = "optional_seconds")]
+    pub rotate_every: Option<Duration>,
 }
 
 fn basic() -> AuthMethod {
@@ -63,6 +66,7 @@ impl NewClient {
             lifetime: self.access_token_lifetime,
             claims: Arc::new(self.claims),
             limits: self.limits,
+            rotate_every: self.rotate_every,
             disabled: false,
             created_at: now,
             updated_at: now,

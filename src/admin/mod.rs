@@ -4,6 +4,7 @@
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
 //! the listener that the act came in by.
 
+mod aging;
 mod client_patch;
 mod clients;
 mod erase;
@@ -25,6 +26,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use aging::DueSecrets;
 pub use clients::{Created, NewClient};
 pub use erase::{Erased, Whose};
 pub use expected::Expected;
@@ -42,6 +44,7 @@ use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
+use crate::clients::LastUses;
 use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
@@ -157,6 +160,8 @@ pub struct AdminParts {
     pub served: Served,
     /// Looks tokens up in the log.
     pub standings: Arc<Standings>,
+    /// Knows when secrets were used.
+    pub last_uses: Arc<LastUses>,
     /// Hashes new secrets.
     pub hashing: Workers,
     /// Tells the time.
@@ -219,20 +224,30 @@ impl Admin {
         Ok(acting)
     }
 
+    /// [`Admin::apply_all`] with one record.
+    async fn apply(
+        &self,
+        acting: &MutexGuard<'_, ()>,
+        record: Record,
+        changes: Vec<Change>,
+    ) -> Result<(), Refusal> {
+        self.apply_all(acting, vec![record], changes).await
+    }
+
     /// Records and applies in one transaction, then puts the policy in force.
     /// The lock is the proof that no other act is between its reading and its writing.
     ///
     /// What was committed is done, even if the policy cannot be read back at
     /// once; what may have been committed is looked up. [`Admin::tick`] does both.
-    async fn apply(
+    async fn apply_all(
         &self,
         _acting: &MutexGuard<'_, ()>,
-        record: Record,
+        records: Vec<Record>,
         changes: Vec<Change>,
     ) -> Result<(), Refusal> {
         // Before it begins: whatever breaks this off, the policy is read back.
         let was_behind = self.behind.swap(true, Ordering::AcqRel);
-        let outcome = self.parts.recorder.act(vec![record], changes).await;
+        let outcome = self.parts.recorder.act(records, changes).await;
         // The record and the change are one transaction: what is still to apply is the policy in force.
         failpoint!("admin.after_audit_before_apply");
         if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {

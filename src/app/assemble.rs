@@ -17,7 +17,7 @@ use crate::audit::recorder::{Recorder, WriterParts};
 use crate::audit::retention::Retention;
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
-use crate::clients::Authenticator;
+use crate::clients::{Authenticator, LastUses};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, admin_router};
 use crate::http::{Public, RequestIds, public_router};
@@ -146,7 +146,9 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let retention = Arc::new(retention);
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
-    let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
+    let last_uses = Arc::new(LastUses::default());
+    let authenticator = Authenticator::new(hashing.clone(), clock.clone(), &**entropy, last_uses.clone())?;
+    let mint = mint(settings, &ground, (&denials, &limiter), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let introspector = Arc::new(introspector(settings, &ground, &standings));
     let admin = Arc::new(Admin::new(AdminParts {
@@ -158,6 +160,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         signer: ground.signer.clone(),
         served: served.clone(),
         standings,
+        last_uses,
         hashing,
         clock: clock.clone(),
         entropy: entropy.clone(),
@@ -205,14 +208,15 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
 fn mint(
     settings: &Settings,
     ground: &Ground,
-    (denials, limiter, hashing): (&Arc<Denials>, &Arc<Limiter>, &Workers),
-) -> Result<Mint, CannotStart> {
+    (denials, limiter): (&Arc<Denials>, &Arc<Limiter>),
+    authenticator: Authenticator,
+) -> Mint {
     let Ambient { clock, entropy } = &ground.ambient;
-    Ok(Mint::new(MintParts {
+    Mint::new(MintParts {
         issuer: settings.issuer.as_str().to_owned(),
         lifetimes: lifetimes(settings),
         policy: ground.policy.clone(),
-        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
+        authenticator,
         limiter: limiter.clone(),
         recorder: ground.recorder.clone(),
         denials: denials.clone(),
@@ -220,7 +224,7 @@ fn mint(
         clock: clock.clone(),
         wall_clock: ground.wall_clock.clone(),
         entropy: entropy.clone(),
-    }))
+    })
 }
 
 /// What tells good tokens from others.

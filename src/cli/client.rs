@@ -96,6 +96,9 @@ pub(super) struct Create {
     /// Its own limit for a scope, such as orders:read=60/1m; may be repeated
     #[arg(long = "limit", value_name = "SCOPE=RATE", value_parser = values::scope_quota)]
     limits: Vec<(String, Quota)>,
+    /// Remind of a new secret when the one in use is this old, such as 90d
+    #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
+    rotate_every: Option<u64>,
 }
 
 impl Create {
@@ -108,6 +111,7 @@ impl Create {
             ("default_scope", self.default_scope.map(Value::from)),
             ("token_endpoint_auth_method", self.auth.map(Value::from)),
             ("access_token_lifetime", self.lifetime.map(Value::from)),
+            ("rotate_every", self.rotate_every.map(Value::from)),
             ("claims", (!self.claims.is_empty()).then(|| self.claims.into_iter().collect())),
             (
                 "limits",

@@ -21,6 +21,11 @@ pub const MAX_CLAIMS: usize = 32;
 /// The longest JSON text of all static claims together, in bytes.
 pub const MAX_CLAIMS_LENGTH: usize = 2048;
 
+/// How often secrets are changed at most: a person has to be there for it.
+pub const LEAST_ROTATE_EVERY: Duration = Duration::from_hours(1);
+/// How seldom at least, where it is set at all.
+pub const MOST_ROTATE_EVERY: Duration = Duration::from_hours(24 * 730);
+
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +50,9 @@ pub struct Client {
     pub claims: Arc<StaticClaims>,
     /// Its own value for the limit of a scope.
     pub limits: BTreeMap<ScopeToken, Quota>,
+    /// How old a secret may be before it wants a successor, if that is set; see [`super::due`].
+    #[serde(default, with = "optional_seconds")]
+    pub rotate_every: Option<Duration>,
     /// A disabled client gets nothing.
     pub disabled: bool,
     /// When it was registered.
@@ -73,6 +81,10 @@ impl Client {
         }
         if let Some(outside) = self.limits.keys().find(|token| !self.scope.contains(token)) {
             return Err(Violation::new("limits", format!("{outside} is not part of scope")));
+        }
+        let is_sound = |every| (LEAST_ROTATE_EVERY..=MOST_ROTATE_EVERY).contains(&every);
+        if !self.rotate_every.is_none_or(is_sound) {
+            return Err(Violation::new("rotate_every", "1 hour to 730 days, in seconds"));
         }
         check_claims(&self.claims)
     }

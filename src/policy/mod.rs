@@ -4,6 +4,7 @@
 //! What is asked beyond it is refused, never narrowed.
 
 pub mod client;
+pub mod due;
 pub mod in_use;
 pub mod merge_patch;
 pub mod resource;

@@ -26,6 +26,7 @@ mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
+mod aging;
 mod auditing;
 mod clients;
 mod clock;

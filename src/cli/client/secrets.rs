@@ -15,7 +15,7 @@ use crate::cli::session::Session;
 pub(super) async fn list(id: &str, admin: &Admin, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let secrets = admin.list(&format!("{}/secrets", path(id)), None).await?;
     let now = session.clock.now().seconds();
-    session.print_list(&secrets, &["SECRET", "MADE", "USED", "ENDS"], |secret| row(secret, now))
+    session.print_list(&secrets, &["SECRET", "MADE", "USED", "DUE", "ENDS"], |secret| row(secret, now))
 }
 
 /// Ends one of them at once.
@@ -59,10 +59,16 @@ fn row(secret: &Value, now: u64) -> Vec<String> {
         Some(at) if at >= now => "just now".to_owned(),
         Some(at) => format!("{} ago", span(now - at)),
     };
-    let ahead = |name: &str| match secret.get(name).and_then(Value::as_u64) {
+    let ahead = |name: &str, past: &dyn Fn(u64) -> String| match secret.get(name).and_then(Value::as_u64) {
         None => NOTHING.to_owned(),
-        Some(at) if at <= now => "now".to_owned(),
+        Some(at) if at <= now => past(now - at),
         Some(at) => format!("in {}", span(at - now)),
     };
-    vec![member(secret, "secret_id"), ago("created_at"), ago("last_used_at"), ahead("expires_at")]
+    vec![
+        member(secret, "secret_id"),
+        ago("created_at"),
+        ago("last_used_at"),
+        ahead("due_at", &|since| format!("{} overdue", span(since))),
+        ahead("expires_at", &|_| "now".to_owned()),
+    ]
 }

@@ -47,6 +47,12 @@ pub(in crate::cli) struct Update {
     /// Without a limit of its own for this scope; may be repeated
     #[arg(long = "no-limit", value_name = "SCOPE")]
     no_limits: Vec<String>,
+    /// Remind of a new secret when the one in use is this old, such as 90d
+    #[arg(long, value_name = "SPAN", value_parser = values::seconds, conflicts_with = "no_rotate_every")]
+    rotate_every: Option<u64>,
+    /// Without a reminder of new secrets
+    #[arg(long)]
+    no_rotate_every: bool,
 }
 
 impl Update {
@@ -59,6 +65,7 @@ impl Update {
             ("token_endpoint_auth_method", self.auth.map(Value::from)),
             ("default_scope", or_null(self.default_scope, self.no_default_scope)),
             ("access_token_lifetime", or_null(self.lifetime, self.no_lifetime)),
+            ("rotate_every", or_null(self.rotate_every, self.no_rotate_every)),
             ("claims", merged("claim", present.get("claims"), self.claims, &self.no_claims)?),
             ("limits", merged("limit", present.get("limits"), limits, &self.no_limits)?),
         ];

@@ -25,11 +25,20 @@ fn seen(document: &Value) -> fake::Answer {
 async fn an_update_sends_what_is_given_and_names_what_it_saw() {
     let server = with_a_client(json!([]));
     let update = ["client", "update", "web", "--no-name", "--lifetime", "5m", "--claim", "team={\"b\":2}"];
-    let more = ["--auth", "client_secret_post", "--no-limit", "a", "--admin", &server.address];
+    let more = [
+        "--auth",
+        "client_secret_post",
+        "--no-limit",
+        "a",
+        "--rotate-every",
+        "90d",
+        "--admin",
+        &server.address,
+    ];
     let ran = mintmark(&[&update[..], &more[..]].concat()).await;
     let expected = json!({
         "client_name": null, "access_token_lifetime": 300, "claims": { "team": { "a": null, "b": 2 } },
-        "limits": { "a": null }, "token_endpoint_auth_method": "client_secret_post",
+        "limits": { "a": null }, "rotate_every": 7_776_000, "token_endpoint_auth_method": "client_secret_post",
     });
     assert_eq!((ran.code, ran.json()), (0, expected), "{ran:?}");
     let asked = server.asked();
@@ -87,18 +96,20 @@ async fn what_is_deleted_is_what_was_seen() {
 #[tokio::test]
 async fn secrets_are_told_by_how_long_ago() {
     let server = with_a_client(json!([
-        { "secret_id": "s-1", "created_at": 1_799_000_000, "last_used_at": 1_799_999_400, "expires_at": 1_800_003_600 },
-        { "secret_id": "s-2", "created_at": 1_800_000_000, "last_used_at": null, "expires_at": null },
+        { "secret_id": "s-1", "created_at": 1_799_000_000, "last_used_at": 1_799_999_400, "due_at": null, "expires_at": 1_800_003_600 },
+        { "secret_id": "s-2", "created_at": 1_800_000_000, "last_used_at": null, "due_at": 1_800_086_400, "expires_at": null },
+        { "secret_id": "s-3", "created_at": 0, "last_used_at": 0, "due_at": 1_799_990_000, "expires_at": null },
     ]));
     let ran = on_a_terminal(&["client", "secrets", "web", "--admin", &server.address]).await;
     assert_eq!(
         ran.out,
-        "SECRET  MADE         USED     ENDS\n\
-         s-1     11d 13h ago  10m ago  in 1h\n\
-         s-2     just now     never    -\n"
+        "SECRET  MADE         USED         DUE            ENDS\n\
+         s-1     11d 13h ago  10m ago      -              in 1h\n\
+         s-2     just now     never        in 1d          -\n\
+         s-3     20833d 8h ago  20833d 8h ago  2h 46m overdue  -\n"
     );
     let ran = mintmark(&["client", "secrets", "web", "--admin", &server.address]).await;
-    assert_eq!(ran.json()["items"].as_array().unwrap().len(), 2);
+    assert_eq!(ran.json()["items"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
