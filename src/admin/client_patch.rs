@@ -4,9 +4,10 @@
 
 use serde_json::{Map, Value};
 
-use super::NewClient;
+use crate::jose::unread;
+use crate::oauth::credential::AuthMethod;
 use crate::policy::merge_patch::merge;
-use crate::policy::{Client, Violation};
+use crate::policy::{Client, Registration, Violation};
 use crate::time::Timestamp;
 
 /// Members that a patch does not set, and what to say to whoever tries.
@@ -37,23 +38,23 @@ pub(super) fn patched(
         }
     }
     members.retain(|name, _| name == "client_id" || READ_ONLY.iter().all(|(read_only, _)| read_only != name));
-    let merged = merged(&members, patch.clone()).map_err(|cause| {
+    let mut merged = merged(&members, patch.clone()).map_err(|cause| {
         // What cannot be read alone is what the caller is to look at.
         let alone = |(name, value): (String, Value)| {
             let only = Map::from_iter([(name.clone(), value)]);
-            merged(&members, only).err().map(|cause| format!("{name}: {cause}"))
+            merged(&members, only).err().map(|cause| format!("{name}: {}", unread::reason(&cause)))
         };
-        wrong(patch.into_iter().find_map(alone).unwrap_or_else(|| cause.to_string()))
+        wrong(patch.into_iter().find_map(alone).unwrap_or_else(|| unread::reason(&cause)))
     })?;
-    Ok(Client {
-        disabled: before.disabled,
-        created_at: before.created_at,
-        version: before.version + 1,
-        ..merged.register(now)
-    })
+    // Who resets the method means that of a new client.
+    merged.token_endpoint_auth_method.get_or_insert(AuthMethod::ClientSecretBasic);
+    Ok(merged.over(Some(before), now))
 }
 
-fn merged(members: &Map<String, Value>, patch: Map<String, Value>) -> Result<NewClient, serde_json::Error> {
+fn merged(
+    members: &Map<String, Value>,
+    patch: Map<String, Value>,
+) -> Result<Registration, serde_json::Error> {
     let mut members = members.clone();
     merge(&mut members, patch);
     serde_json::from_value(Value::Object(members))

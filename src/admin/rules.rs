@@ -14,16 +14,13 @@ impl Admin {
         mut resource: Resource,
         expected: Expected,
     ) -> Result<Resource, Refusal> {
+        self.parts.builtin.check_resource(&resource)?;
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.resources.get(&resource.uri);
         resource.version = expected.next(before.map(|before| before.version))?;
         Policy::check_resource(&resource, &self.parts.algorithms, self.parts.lifetimes.max)?;
-        if self.parts.rotator.ring().active(resource.signing_alg).is_none() {
-            // Its tokens could not be signed yet: a ring that is added later publishes first.
-            let problem = "no key of this algorithm signs yet; `mintmark key list` tells when";
-            return Err(Violation::new("signing_alg", problem).into());
-        }
+        self.check_signs(&resource)?;
         let objects = (before.map(AsRef::as_ref), Some(&resource));
         let record = record(EventType::ResourceSet, actor, resource.uri.as_str(), objects);
         self.apply(&acting, record, vec![Change::PutResource(resource.clone())]).await?;
@@ -37,6 +34,7 @@ impl Admin {
         mut rule: ScopeRule,
         expected: Expected,
     ) -> Result<ScopeRule, Refusal> {
+        self.parts.builtin.check_scope(&rule)?;
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.scopes.get(&rule.name);
@@ -53,6 +51,7 @@ impl Admin {
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.resources.get(uri).ok_or(Refusal::NotFound("resource"))?;
+        check_is_no_builtin("resource", before.version)?;
         expected.of_existing(before.version)?;
         policy.check_resource_is_unused(uri)?;
         let record = record(EventType::ResourceDeleted, actor, uri, (Some(before.as_ref()), None));
@@ -65,10 +64,20 @@ impl Admin {
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.scopes.get(name).ok_or(Refusal::NotFound("scope"))?;
+        check_is_no_builtin("scope", before.version)?;
         expected.of_existing(before.version)?;
         policy.check_scope_is_unused(name)?;
         let record = record(EventType::ScopeDeleted, actor, name, (Some(before.as_ref()), None));
         let change = Change::DeleteScope(before.name.clone(), before.version);
         self.apply(&acting, record, vec![change]).await
     }
+}
+
+/// What the issuer brings along lies in no store, so it has no version. What lies there under such a name was set
+/// before the name was the issuer's, and deleting it gives the name back.
+fn check_is_no_builtin(member: &'static str, version: u64) -> Result<(), Violation> {
+    if version == 0 {
+        return Err(Violation::new(member, "is one of the issuer's own, which nobody deletes"));
+    }
+    Ok(())
 }

@@ -8,14 +8,15 @@ use serde_json::Value;
 use super::path;
 use crate::cli::admin::{Admin, escaped};
 use crate::cli::failure::{Failure, one_line};
-use crate::cli::output::{NOTHING, member, span};
+use crate::cli::output::member;
 use crate::cli::session::Session;
+use crate::cli::when::Times;
 
 /// Lists the secrets that live.
 pub(super) async fn list(id: &str, admin: &Admin, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let secrets = admin.list(&format!("{}/secrets", path(id)), None).await?;
-    let now = session.clock.now().seconds();
-    session.print_list(&secrets, &["SECRET", "MADE", "USED", "DUE", "ENDS"], |secret| row(secret, now))
+    let times = session.times();
+    session.print_list(&secrets, &["SECRET", "MADE", "USED", "DUE", "ENDS"], |secret| row(secret, &times))
 }
 
 /// Ends one of them at once.
@@ -53,22 +54,15 @@ pub(super) fn deleted(id: &str) -> Vec<String> {
     ]
 }
 
-fn row(secret: &Value, now: u64) -> Vec<String> {
-    let ago = |name: &str| match secret.get(name).and_then(Value::as_u64) {
-        None => "never".to_owned(),
-        Some(at) if at >= now => "just now".to_owned(),
-        Some(at) => format!("{} ago", span(now - at)),
-    };
-    let ahead = |name: &str, past: &dyn Fn(u64) -> String| match secret.get(name).and_then(Value::as_u64) {
-        None => NOTHING.to_owned(),
-        Some(at) if at <= now => past(now - at),
-        Some(at) => format!("in {}", span(at - now)),
-    };
+fn row(secret: &Value, times: &Times) -> Vec<String> {
+    let is_used = secret.get("last_used_at").is_some_and(Value::is_u64);
+    let used = if is_used { times.distance_of(secret, "last_used_at") } else { "never".to_owned() };
+    let distance = |name| times.distance_of(secret, name);
     vec![
         member(secret, "secret_id"),
-        ago("created_at"),
-        ago("last_used_at"),
-        ahead("due_at", &|since| format!("{} overdue", span(since))),
-        ahead("expires_at", &|_| "now".to_owned()),
+        distance("created_at"),
+        used,
+        distance("due_at"),
+        distance("expires_at"),
     ]
 }
