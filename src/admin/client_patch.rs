@@ -37,15 +37,27 @@ pub(super) fn patched(
             return Err(wrong(format!("a client has no member of the name {:?}", cut(name))));
         }
     }
-    merge(&mut members, patch);
-    let id = members.remove("client_id");
-    members.retain(|name, _| READ_ONLY.iter().all(|(read_only, _)| read_only != name));
-    members.extend(id.map(|id| ("client_id".to_owned(), id)));
-    let mut merged: Registration =
-        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(unread::reason(&cause)))?;
+    members.retain(|name, _| name == "client_id" || READ_ONLY.iter().all(|(read_only, _)| read_only != name));
+    let mut merged = merged(&members, patch.clone()).map_err(|cause| {
+        // What cannot be read alone is what the caller is to look at.
+        let alone = |(name, value): (String, Value)| {
+            let only = Map::from_iter([(name.clone(), value)]);
+            merged(&members, only).err().map(|cause| format!("{name}: {}", unread::reason(&cause)))
+        };
+        wrong(patch.into_iter().find_map(alone).unwrap_or_else(|| unread::reason(&cause)))
+    })?;
     // Who resets the method means that of a new client.
     merged.token_endpoint_auth_method.get_or_insert(AuthMethod::ClientSecretBasic);
     Ok(merged.over(Some(before), now))
+}
+
+fn merged(
+    members: &Map<String, Value>,
+    patch: Map<String, Value>,
+) -> Result<Registration, serde_json::Error> {
+    let mut members = members.clone();
+    merge(&mut members, patch);
+    serde_json::from_value(Value::Object(members))
 }
 
 /// As much of a name as a person needs to see which it was.

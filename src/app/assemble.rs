@@ -17,7 +17,7 @@ use crate::audit::recorder::{Recorder, WriterParts};
 use crate::audit::retention::Retention;
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
-use crate::clients::Authenticator;
+use crate::clients::{Authenticator, LastUses};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::{Public, RequestIds, public_router};
@@ -147,12 +147,14 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let retention = Arc::new(retention);
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
-    let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
+    let last_uses = Arc::new(LastUses::default());
+    let authenticator = Authenticator::new(hashing.clone(), clock.clone(), &**entropy, last_uses.clone())?;
+    let mint = mint(settings, &ground, (&denials, &limiter), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let introspector = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let builtin = data_dir::builtin(settings)?;
     let audience = builtin.resource().clone();
-    let admin = administration(settings, &ground, (builtin, &served, standings, hashing));
+    let admin = administration(settings, &ground, (builtin, &served, standings, (last_uses, hashing)));
     let public = Public {
         issuer: settings.issuer.as_str().to_owned(),
         mint,
@@ -199,7 +201,12 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
 fn administration(
     settings: &Settings,
     ground: &Ground,
-    (builtin, served, standings, hashing): (Builtin, &Served, Arc<Standings>, Workers),
+    (builtin, served, standings, (last_uses, hashing)): (
+        Builtin,
+        &Served,
+        Arc<Standings>,
+        (Arc<LastUses>, Workers),
+    ),
 ) -> Arc<Admin> {
     Arc::new(Admin::new(AdminParts {
         issuer: settings.issuer.as_str().to_owned(),
@@ -213,6 +220,7 @@ fn administration(
         standings,
         revocations: ground.revocations.clone(),
         wall_clock: ground.wall_clock.clone(),
+        last_uses,
         hashing,
         clock: ground.ambient.clock.clone(),
         entropy: ground.ambient.entropy.clone(),
@@ -225,14 +233,15 @@ fn administration(
 fn mint(
     settings: &Settings,
     ground: &Ground,
-    (denials, limiter, hashing): (&Arc<Denials>, &Arc<Limiter>, &Workers),
-) -> Result<Mint, CannotStart> {
+    (denials, limiter): (&Arc<Denials>, &Arc<Limiter>),
+    authenticator: Authenticator,
+) -> Mint {
     let Ambient { clock, entropy } = &ground.ambient;
-    Ok(Mint::new(MintParts {
+    Mint::new(MintParts {
         issuer: settings.issuer.as_str().to_owned(),
         lifetimes: lifetimes(settings),
         policy: ground.policy.clone(),
-        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
+        authenticator,
         limiter: limiter.clone(),
         recorder: ground.recorder.clone(),
         denials: denials.clone(),
@@ -240,7 +249,7 @@ fn mint(
         clock: clock.clone(),
         wall_clock: ground.wall_clock.clone(),
         entropy: entropy.clone(),
-    }))
+    })
 }
 
 /// What tells good tokens from others.

@@ -130,6 +130,9 @@ impl App {
     /// Ends in order: the last refusals, `node.stopped`, a last checkpoint, then the store.
     pub async fn close(self) {
         self.denials.tick();
+        if let Err(fault) = self.admin.note_uses().await {
+            tracing::warn!(%fault, "the last uses of secrets were not written down");
+        }
         let stopped = Record::new(EventType::NodeStopped);
         if let Err(fault) = self.recorder.act(vec![stopped], Vec::new()).await {
             tracing::error!(%fault, "the end of this run was not recorded");

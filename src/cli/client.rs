@@ -2,6 +2,9 @@
 //!
 //! A secret comes from the server once and is printed once.
 
+mod secrets;
+mod update;
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
@@ -27,6 +30,8 @@ pub(super) enum Client {
     },
     /// List all clients
     List,
+    /// Change what is given of a client
+    Update(#[command(flatten)] Box<update::Update>),
     /// Refuse a client every further token
     Disable {
         /// The client's identifier
@@ -37,6 +42,11 @@ pub(super) enum Client {
         /// The client's identifier
         id: String,
     },
+    /// Delete a client for good: its identifier is never given again
+    Delete {
+        /// The client's identifier
+        id: String,
+    },
     /// Make a further secret; the older one goes on working for a while
     RotateSecret {
         /// The client's identifier
@@ -44,6 +54,19 @@ pub(super) enum Client {
         /// How long the older secret still works
         #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = values::seconds)]
         overlap: u64,
+    },
+    /// List the secrets that work: when each was made, used last, and ends
+    Secrets {
+        /// The client's identifier
+        id: String,
+    },
+    /// End a secret at once, the last one too, such as when it leaked
+    RevokeSecret {
+        /// The client's identifier
+        id: String,
+        /// The secret's identifier, as `secrets` lists it
+        #[arg(allow_hyphen_values = true)]
+        secret_id: String,
     },
 }
 
@@ -76,6 +99,9 @@ pub(super) struct Create {
     /// An API whose tokens it may introspect; may be repeated
     #[arg(long, value_name = "URI")]
     introspects: Vec<String>,
+    /// Remind of a new secret when the one in use is this old, such as 90d
+    #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
+    rotate_every: Option<u64>,
 }
 
 impl Create {
@@ -88,6 +114,7 @@ impl Create {
             ("default_scope", self.default_scope.map(Value::from)),
             ("token_endpoint_auth_method", self.auth.map(Value::from)),
             ("access_token_lifetime", self.lifetime.map(Value::from)),
+            ("rotate_every", self.rotate_every.map(Value::from)),
             ("claims", (!self.claims.is_empty()).then(|| self.claims.into_iter().collect())),
             (
                 "limits",
@@ -118,6 +145,17 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             let clients = admin.list(CLIENTS, None).await?;
             session.print_list(&clients, &["CLIENT", "STATE", "SCOPE", "NAME"], row)
         }
+        Client::Update(update) => {
+            let path = path(&update.id);
+            let client = admin.patch(&path, |present| update.patch(present)).await?;
+            session.print(&client)
+        }
+        Client::Delete { id } => {
+            admin.delete(&path(&id)).await?;
+            session.say(&secrets::deleted(&id))
+        }
+        Client::Secrets { id } => secrets::list(&id, &admin, session).await,
+        Client::RevokeSecret { id, secret_id } => secrets::revoke(&id, &secret_id, &admin, session).await,
         Client::Disable { id } => session.print(&admin.post(&format!("{}/disable", path(&id)), None).await?),
         Client::Enable { id } => session.print(&admin.post(&format!("{}/enable", path(&id)), None).await?),
         Client::RotateSecret { id, overlap } => {

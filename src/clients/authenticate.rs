@@ -7,6 +7,7 @@ use moka::future::Cache;
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::last_use::{LastUse, LastUses};
 use super::secret;
 use crate::ambient::{Clock, Entropy, EntropyFailed, random};
 use crate::failpoint::failpoint;
@@ -16,6 +17,8 @@ use crate::workers::{NotDone, Workers};
 
 /// How long a verified secret is remembered at most.
 const REMEMBERED: Duration = Duration::from_mins(5);
+/// How often a request begins anew because another one verified its secret under another policy.
+const ATTEMPTS: usize = 4;
 /// How many verified secrets are remembered at most.
 const CAPACITY: u64 = 10_000;
 
@@ -47,6 +50,7 @@ pub enum NotAuthenticated {
 struct Remembered {
     client_version: u64,
     secret_id: Arc<str>,
+    last_use: LastUse,
     at: Duration,
 }
 
@@ -56,14 +60,16 @@ pub struct Authenticator {
     clock: Arc<dyn Clock>,
     cache_key: hmac::Key,
     verified: Cache<[u8; 32], Remembered>,
+    last_uses: Arc<LastUses>,
 }
 
 impl Authenticator {
-    /// Takes where Argon2 runs (each run takes 19 MiB while it lasts) and a random cache key, so that what is remembered says nothing outside this process.
+    /// Takes where Argon2 runs (each run takes 19 MiB while it lasts) and a random cache key, so that what is remembered says nothing outside this process. Uses are noted in `last_uses`.
     pub fn new(
         hashing: Workers,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
+        last_uses: Arc<LastUses>,
     ) -> Result<Self, EntropyFailed> {
         let key: [u8; 32] = random(entropy)?;
         Ok(Self {
@@ -71,6 +77,7 @@ impl Authenticator {
             clock,
             cache_key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             verified: Cache::new(CAPACITY),
+            last_uses,
         })
     }
 
@@ -85,43 +92,49 @@ impl Authenticator {
         if credential.secret.expose_secret().len() > secret::MAX_LENGTH {
             return Err(refused());
         }
-        let secret_id = self.secret_id(registered, credential).await?;
+        let found = self.verified(registered, credential).await?;
         // Only now, after the same work for everybody, may the reasons differ.
-        let (Some(registered), Some(secret_id)) = (registered, secret_id) else { return Err(refused()) };
+        let (Some(registered), Some(found)) = (registered, found) else { return Err(refused()) };
         if registered.client.disabled || registered.client.auth_method != credential.method {
             return Err(refused());
         }
-        let secret_id = secret_id.as_ref().to_owned();
+        found.last_use.note(self.clock.now());
+        let secret_id = found.secret_id.as_ref().to_owned();
         Ok(Authenticated { registered: registered.clone(), method: credential.method, secret_id })
     }
 
     /// The live secret that was presented, from memory or by one Argon2.
-    async fn secret_id(
+    async fn verified(
         &self,
         registered: Option<&Arc<RegisteredClient>>,
         credential: &Credential,
-    ) -> Result<Option<Arc<str>>, NotAuthenticated> {
+    ) -> Result<Option<Remembered>, NotAuthenticated> {
         let cache_key = self.cache_key(&credential.client_id, &credential.secret);
-        if let (Some(registered), Some(found)) = (registered, self.verified.get(&cache_key).await) {
-            if self.still_holds(registered, &found) {
-                return Ok(Some(found.secret_id));
+        for _ in 0..ATTEMPTS {
+            if let (Some(registered), Some(found)) = (registered, self.verified.get(&cache_key).await) {
+                if self.still_holds(registered, &found) {
+                    return Ok(Some(found));
+                }
+                self.verified.invalidate(&cache_key).await;
             }
-            self.verified.invalidate(&cache_key).await;
-        }
-        // Concurrent first requests with the same secret share one Argon2.
-        let verified =
-            self.verified.try_get_with(cache_key, self.verify(registered, &credential.secret)).await;
-        match verified {
-            // It may have been begun under an older policy, by a request that was here first.
-            Ok(found) if registered.is_some_and(|registered| self.still_holds(registered, &found)) => {
-                Ok(Some(found.secret_id))
+            // Concurrent first requests with the same secret share one Argon2.
+            let verified =
+                self.verified.try_get_with(cache_key, self.verify(registered, &credential.secret)).await;
+            match verified {
+                Ok(found) => match registered {
+                    Some(registered) if self.still_holds(registered, &found) => return Ok(Some(found)),
+                    // It was begun under another policy, by a request that was here first, and says nothing of
+                    // this one: whoever is registered is not refused for a change that is none of the secret's.
+                    Some(registered) if found.client_version != registered.client.version => {}
+                    _ => return Ok(None),
+                },
+                Err(failed) => match *failed {
+                    NotVerified::Wrong => return Ok(None),
+                    NotVerified::NotDone(why) => return Err(NotAuthenticated::NotDone(why)),
+                },
             }
-            Ok(_) => Ok(None),
-            Err(failed) => match *failed {
-                NotVerified::Wrong => Ok(None),
-                NotVerified::NotDone(why) => Err(NotAuthenticated::NotDone(why)),
-            },
         }
+        Err(NotAuthenticated::NotDone(NotDone::Overloaded))
     }
 
     /// Rotation, revocation, disabling and expiry act at once: the memory is checked against the policy.
@@ -158,6 +171,7 @@ impl Authenticator {
         Ok(Remembered {
             client_version: registered.client.version,
             secret_id: candidate.secret_id.as_str().into(),
+            last_use: self.last_uses.of(&registered.client.id, &candidate.secret_id),
             at: self.clock.monotonic(),
         })
     }
@@ -183,3 +197,6 @@ enum NotVerified {
     #[error(transparent)]
     NotDone(#[from] NotDone),
 }
+
+#[cfg(test)]
+mod tests;

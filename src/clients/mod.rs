@@ -4,6 +4,8 @@
 //! same work and give the same answer. RFC 6749 section 2.3.
 
 mod authenticate;
+mod last_use;
 pub mod secret;
 
 pub use authenticate::{Authenticated, Authenticator, NotAuthenticated};
+pub use last_use::LastUses;

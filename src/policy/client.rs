@@ -23,6 +23,10 @@ pub const MAX_CLAIMS_LENGTH: usize = 2048;
 
 /// The most audiences that one client may introspect tokens for.
 pub const MAX_INTROSPECTS: usize = 64;
+/// How often secrets are changed at most: a person has to be there for it.
+pub const LEAST_ROTATE_EVERY: Duration = Duration::from_hours(1);
+/// How seldom at least, where it is set at all.
+pub const MOST_ROTATE_EVERY: Duration = Duration::from_hours(24 * 730);
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +55,9 @@ pub struct Client {
     /// Audiences whose tokens it may introspect, whoever has them.
     #[serde(default)]
     pub introspects: BTreeSet<ResourceUri>,
+    /// How old a secret may be before it wants a successor, if that is set; see [`super::due`].
+    #[serde(default, with = "optional_seconds")]
+    pub rotate_every: Option<Duration>,
     /// A disabled client gets nothing.
     pub disabled: bool,
     /// When it was registered.
@@ -82,6 +89,10 @@ impl Client {
         }
         if self.introspects.len() > MAX_INTROSPECTS {
             return Err(Violation::new("introspects", "at most 64 audiences"));
+        }
+        let is_sound = |every| (LEAST_ROTATE_EVERY..=MOST_ROTATE_EVERY).contains(&every);
+        if !self.rotate_every.is_none_or(is_sound) {
+            return Err(Violation::new("rotate_every", "1 hour to 730 days, in seconds"));
         }
         check_claims(&self.claims)
     }

@@ -42,6 +42,9 @@ pub struct Registration {
     /// Audiences whose tokens it may introspect.
     #[serde(default)]
     pub introspects: BTreeSet<ResourceUri>,
+    /// How old a secret may be before it wants a successor, seconds.
+    #[serde(default, with = "optional_seconds")]
+    pub rotate_every: Option<Duration>,
     /// Whether it gets nothing; left out, as it was. Nobody is let in again by silence.
     #[serde(default)]
     pub disabled: Option<bool>,
@@ -62,6 +65,7 @@ impl Registration {
             claims: Arc::new(self.claims),
             limits: self.limits,
             introspects: self.introspects,
+            rotate_every: self.rotate_every,
             disabled: self.disabled.unwrap_or(before.is_some_and(|before| before.disabled)),
             created_at: before.map_or(now, |before| before.created_at),
             updated_at: now,

@@ -28,6 +28,7 @@ mod scopes_and_limits;
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
 mod admin_over_tcp;
+mod aging;
 mod auditing;
 mod clients;
 mod clock;

@@ -313,7 +313,7 @@ impl Client {
             lifetime: client.lifetime.map(|span| Span(span.as_secs())),
             disabled: client.disabled.then_some(true),
             introspects: client.introspects.into_iter().map(String::from).collect(),
-            rotate_every: None,
+            rotate_every: client.rotate_every.map(|span| Span(span.as_secs())),
             jwks: None,
             claims: claims.map_err(|problem| format!("client {id}: claims: {problem}"))?,
             limits: client.limits.into_iter().map(|(scope, quota)| (scope.into(), Rate(quota))).collect(),
