@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Actor, Admin, Refusal, record};
 use crate::ambient::random;
 use crate::audit::event::EventType;
 use crate::clients::secret::{self, Made};
+use crate::jose::ClientKeys;
 use crate::limits::Quota;
 use crate::oauth::claims::StaticClaims;
 use crate::oauth::credential::AuthMethod;
@@ -39,6 +41,12 @@ pub struct NewClient {
     /// How it authenticates.
     #[serde(default = "basic")]
     pub token_endpoint_auth_method: AuthMethod,
+    /// Its public keys as a JWK Set, for `private_key_jwt` alone.
+    #[serde(default)]
+    pub jwks: Option<Value>,
+    /// Where others would have its keys fetched from: nothing is ever fetched here.
+    #[serde(default)]
+    pub jwks_uri: Option<Value>,
     /// The longest lifetime of its tokens, seconds.
     #[serde(default, with = "optional_seconds")]
     pub access_token_lifetime: Option<Duration>,
@@ -55,12 +63,17 @@ fn basic() -> AuthMethod {
 }
 
 impl NewClient {
-    fn register(self, now: Timestamp) -> Client {
+    fn register(self, now: Timestamp) -> Result<Client, Violation> {
         let now = Timestamp::from_seconds(now.seconds());
-        Client {
+        if self.jwks_uri.is_some() {
+            return Err(Violation::new("jwks_uri", "keys are taken by value alone; send them as jwks"));
+        }
+        let jwks = self.jwks.map(|set| ClientKeys::from_value(&set)).transpose();
+        Ok(Client {
             id: self.client_id,
             name: self.client_name,
             auth_method: self.token_endpoint_auth_method,
+            jwks: jwks.map_err(|bad| Violation::new("jwks", bad.to_string()))?,
             scope: self.scope,
             default_scope: self.default_scope,
             lifetime: self.access_token_lifetime,
@@ -70,7 +83,7 @@ impl NewClient {
             created_at: now,
             updated_at: now,
             version: 1,
-        }
+        })
     }
 }
 
@@ -79,8 +92,8 @@ impl NewClient {
 pub struct Created {
     /// The client.
     pub client: Client,
-    /// Its secret.
-    pub secret: NewSecret,
+    /// Its secret, if its method has one.
+    pub secret: Option<NewSecret>,
 }
 
 /// A new secret, shown this once.
@@ -93,20 +106,24 @@ pub struct NewSecret {
 }
 
 impl Admin {
-    /// Registers a client and makes its first secret.
+    /// Registers a client and makes its first secret, unless it has keys.
     pub async fn create_client(&self, actor: &Actor, new: NewClient) -> Result<Created, Refusal> {
-        let made = self.make_secret().await?;
+        let has_secrets = new.token_endpoint_auth_method.has_secrets();
+        let made = if has_secrets { Some(self.make_secret().await?) } else { None };
         let acting = self.act().await;
-        let client = new.register(self.parts.clock.now());
+        let client = new.register(self.parts.clock.now()).map_err(Refusal::ClientMetadata)?;
         let policy = self.policy();
         if policy.client(client.id.as_str()).is_some() {
             return Err(Refusal::Taken);
         }
-        policy.check_client(&client, self.parts.lifetimes.max)?;
+        policy.check_client(&client, self.parts.lifetimes.max).map_err(Refusal::ClientMetadata)?;
         let record = record(EventType::ClientCreated, actor, client.id.as_str(), (None, Some(&client)));
-        let Made { secret, hash } = made;
-        let secret = NewSecret { secret_id: hash.secret_id.clone(), secret };
-        let changes = vec![Change::PutClient(client.clone()), Change::AddSecret(client.id.clone(), hash)];
+        let mut changes = vec![Change::PutClient(client.clone())];
+        let secret = made.map(|Made { secret, hash }| {
+            let secret_id = hash.secret_id.clone();
+            changes.push(Change::AddSecret(client.id.clone(), hash));
+            NewSecret { secret_id, secret }
+        });
         match self.apply(&acting, record, changes).await {
             Err(Refusal::Stale) => Err(Refusal::Taken),
             done => done.map(|()| Created { client, secret }),
@@ -138,7 +155,10 @@ impl Admin {
         if overlap > MAX_OVERLAP {
             return Err(Violation::new("overlap", "at most 90 days").into());
         }
-        self.registered(id)?;
+        if !self.registered(id)?.client.auth_method.has_secrets() {
+            let problem = "a client with private_key_jwt has no secret";
+            return Err(Violation::new("token_endpoint_auth_method", problem).into());
+        }
         let Made { secret, hash } = self.make_secret().await?;
         let acting = self.act().await;
         let before = self.registered(id)?;

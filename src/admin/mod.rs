@@ -77,6 +77,9 @@ pub enum Refusal {
     /// A value breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Violation),
+    /// A member of a client's registration breaks a rule. RFC 7591 section 3.2.2.
+    #[error(transparent)]
+    ClientMetadata(Violation),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),

@@ -17,7 +17,8 @@ use crate::audit::recorder::{Recorder, WriterParts};
 use crate::audit::retention::Retention;
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
-use crate::clients::Authenticator;
+use crate::clients::forgetting::Forgetting;
+use crate::clients::{Assertions, Authenticator};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, admin_router};
 use crate::http::{Public, RequestIds, public_router};
@@ -140,6 +141,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let limiter = Arc::new(Limiter::new());
     let retention = Retention::new(recorder.clone(), store.clone(), body_retention(settings));
     let retention = Arc::new(retention);
+    let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
@@ -184,6 +186,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         recorder: ground.recorder,
         store: ground.store,
         retention,
+        forgetting,
         ambient: ground.ambient,
         wall_clock: ground.wall_clock,
         writer: ground.writer,
@@ -198,11 +201,13 @@ fn mint(
     (denials, limiter, hashing): (&Arc<Denials>, &Arc<Limiter>, &Workers),
 ) -> Result<Mint, CannotStart> {
     let Ambient { clock, entropy } = &ground.ambient;
+    let issuer = settings.issuer.as_str().to_owned();
+    let assertions = Assertions::new(issuer.clone(), ground.recorder.clone(), clock.clone());
     Ok(Mint::new(MintParts {
-        issuer: settings.issuer.as_str().to_owned(),
+        issuer,
         lifetimes: lifetimes(settings),
         policy: ground.policy.clone(),
-        authenticator: Authenticator::new(hashing.clone(), clock.clone(), &**entropy)?,
+        authenticator: Authenticator::new(hashing.clone(), assertions, clock.clone(), &**entropy)?,
         limiter: limiter.clone(),
         recorder: ground.recorder.clone(),
         denials: denials.clone(),

@@ -34,6 +34,7 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     loops.retention();
     loops.tending();
     loops.sweep();
+    loops.forgetting();
     loops.alive();
     loops.set
 }
@@ -149,6 +150,21 @@ impl Loops<'_> {
             denials.tick();
             limiter.sweep(clock.monotonic());
             std::future::ready(Ok(()))
+        });
+    }
+
+    /// Forgets used assertions, but not by a clock that cannot be right.
+    fn forgetting(&mut self) {
+        let (forgetting, wall_clock) = (self.app.forgetting.clone(), self.app.wall_clock.clone());
+        let clock = self.app.ambient.clock.clone();
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        self.run(Task { name: "forgetting", cadence, advice: DISK }, move || {
+            let (forgetting, now) = (forgetting.clone(), wall_clock.look());
+            let monotonic = clock.monotonic();
+            async move {
+                let now = now.map_err(|insane| insane.to_string())?;
+                forgetting.tick(now, monotonic).await.map_err(|fault| fault.to_string())
+            }
         });
     }
 

@@ -7,10 +7,11 @@ use moka::future::Cache;
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::secret;
+use super::{Assertions, secret};
 use crate::ambient::{Clock, Entropy, EntropyFailed, random};
+use crate::audit::recorder::RecordFault;
 use crate::failpoint::failpoint;
-use crate::oauth::credential::{AuthMethod, Credential};
+use crate::oauth::credential::{AuthMethod, Credential, PresentedSecret};
 use crate::policy::{ClientId, Policy, RegisteredClient};
 use crate::workers::{NotDone, Workers};
 
@@ -26,7 +27,7 @@ pub struct Authenticated {
     pub registered: Arc<RegisteredClient>,
     /// How it authenticated.
     pub method: AuthMethod,
-    /// By which of its secrets.
+    /// By which of its secrets, or the RFC 7638 thumbprint of which of its keys.
     pub secret_id: String,
 }
 
@@ -40,6 +41,8 @@ pub enum NotAuthenticated {
     },
     /// It was not verified to the end; whose it is stays open.
     NotDone(NotDone),
+    /// An assertion that may be used once was not noted as used.
+    NotRecorded(RecordFault),
 }
 
 /// A secret that was verified lately.
@@ -53,6 +56,7 @@ struct Remembered {
 /// Verifies credentials, remembering the last good ones.
 pub struct Authenticator {
     hashing: Workers,
+    assertions: Assertions,
     clock: Arc<dyn Clock>,
     cache_key: hmac::Key,
     verified: Cache<[u8; 32], Remembered>,
@@ -62,23 +66,37 @@ impl Authenticator {
     /// Takes where Argon2 runs (each run takes 19 MiB while it lasts) and a random cache key, so that what is remembered says nothing outside this process.
     pub fn new(
         hashing: Workers,
+        assertions: Assertions,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Result<Self, EntropyFailed> {
         let key: [u8; 32] = random(entropy)?;
         Ok(Self {
             hashing,
+            assertions,
             clock,
             cache_key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             verified: Cache::new(CAPACITY),
         })
     }
 
-    /// Tells which client this credential belongs to, under the policy in force.
+    /// Tells which client this credential belongs to, under the policy in force. An assertion is used
+    /// up by it. Verifying its signature takes less than signing a token, so that it is done in place.
     pub async fn authenticate(
         &self,
         policy: &Policy,
         credential: &Credential,
+    ) -> Result<Authenticated, NotAuthenticated> {
+        match credential {
+            Credential::Secret(secret) => self.by_secret(policy, secret).await,
+            Credential::Assertion(assertion) => self.assertions.authenticate(policy, assertion).await,
+        }
+    }
+
+    async fn by_secret(
+        &self,
+        policy: &Policy,
+        credential: &PresentedSecret,
     ) -> Result<Authenticated, NotAuthenticated> {
         let registered = policy.client(&credential.client_id);
         let refused = || NotAuthenticated::Refused { known: registered.map(|r| r.client.id.clone()) };
@@ -99,7 +117,7 @@ impl Authenticator {
     async fn secret_id(
         &self,
         registered: Option<&Arc<RegisteredClient>>,
-        credential: &Credential,
+        credential: &PresentedSecret,
     ) -> Result<Option<Arc<str>>, NotAuthenticated> {
         let cache_key = self.cache_key(&credential.client_id, &credential.secret);
         if let (Some(registered), Some(found)) = (registered, self.verified.get(&cache_key).await) {

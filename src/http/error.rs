@@ -159,6 +159,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "precondition required"),
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
         Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid value"),
+        Refusal::ClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
         Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
             (StatusCode::CONFLICT, "the keys do not allow it")
         }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::ScopeToken;
 use super::credential::AuthMethod;
 use super::request::GrantType;
+use crate::jose::client_keys::{ALGORITHMS, ED25519};
 
 /// The authorization server metadata.
 #[derive(Debug, Serialize)]
@@ -21,6 +22,8 @@ pub struct Metadata<'a> {
     pub grant_types_supported: Vec<&'static str>,
     /// How clients may authenticate.
     pub token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// What client assertions may be signed with.
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     /// Every registered scope, in byte order.
     pub scopes_supported: Vec<&'a str>,
 }
@@ -35,6 +38,11 @@ impl<'a> Metadata<'a> {
             response_types_supported: [],
             grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
             token_endpoint_auth_methods_supported: AuthMethod::ALL.map(AuthMethod::as_str).to_vec(),
+            token_endpoint_auth_signing_alg_values_supported: ALGORITHMS
+                .iter()
+                .map(|algorithm| algorithm.as_str())
+                .chain([ED25519])
+                .collect(),
             scopes_supported: scopes.map(ScopeToken::as_str).collect(),
         }
     }

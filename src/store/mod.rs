@@ -21,6 +21,7 @@ use crate::audit::tree::TreeHead;
 use crate::jose::{Algorithm, Kid};
 use crate::keys::{KeyRing, KeyState};
 use crate::policy::Policy;
+use crate::time::Timestamp;
 
 /// The file in the data directory that makes the next start walk the whole log.
 pub const VERIFY_NEEDED: &str = "verify-needed";
@@ -181,6 +182,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The key ring.
     async fn key_ring(&self) -> Result<StoredRing, StoreFault>;
+
+    /// Until when the used assertion is remembered that is forgotten first; `None` when there is none.
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault>;
 
     /// A fact about this store, such as who made it.
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault>;

@@ -105,7 +105,8 @@ async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, S
             let new = json!({ "client_id": id, "scope": scope, "default_scope": "orders:read" });
             let new: NewClient =
                 serde_json::from_value(new).map_err(|_| Refusal::Internal("the demo's clients"))?;
-            admin.create_client(&actor, new).await?.secret
+            let made = admin.create_client(&actor, new).await?.secret;
+            made.ok_or(Refusal::Internal("the demo's clients"))?
         };
         secrets.push((id, made.secret));
     }

@@ -18,13 +18,15 @@ use crate::admin::{Created, NewClient, NewSecret, Refusal};
 use crate::http::error;
 use crate::policy::Client;
 
-/// The one answer that shows a secret.
+/// The one answer that shows a secret. A client with keys has none, so its answer lacks both members.
 #[derive(Serialize)]
 struct CreatedBody<'a> {
     #[serde(flatten)]
     client: &'a Client,
-    secret_id: &'a str,
-    client_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -80,8 +82,8 @@ async fn create(State(side): Shared, caller: Caller, headers: HeaderMap, body: B
     answer(done, &caller.0.request_id, |Created { client, secret }| {
         let body = CreatedBody {
             client: &client,
-            secret_id: &secret.secret_id,
-            client_secret: secret.secret.expose_secret(),
+            secret_id: secret.as_ref().map(|made| made.secret_id.as_str()),
+            client_secret: secret.as_ref().map(|made| made.secret.expose_secret()),
         };
         object(client.version, &body, true)
     })

@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
-use super::{directory_rows, log_row, parts, policy_rows, ring_rows};
+use super::{assertion_rows, directory_rows, log_row, parts, policy_rows, ring_rows};
 use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
@@ -223,6 +223,10 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
                 directory_rows::replace(connection, page).await?;
             }
             Ok(())
+        }
+        Change::UseAssertion { id, until } => assertion_rows::use_up(connection, id, *until).await,
+        Change::ForgetAssertions { until, at_most } => {
+            Ok(assertion_rows::forget(connection, *until, *at_most).await?)
         }
         Change::DropBodies { month, at_most } => Ok(parts::thin(connection, *month, *at_most).await?),
         Change::SetFact(name, value) => {

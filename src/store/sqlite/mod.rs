@@ -6,6 +6,7 @@
 //! never waits for it. All of this is asserted at start.
 
 mod append;
+mod assertion_rows;
 mod backup;
 mod directory_rows;
 mod fault;
@@ -38,6 +39,7 @@ use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
 use crate::failpoint::failpoint;
 use crate::policy::Policy;
+use crate::time::Timestamp;
 
 pub use schema::OpenFault;
 
@@ -206,6 +208,10 @@ impl Store for SqliteStore {
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {
         Ok(ring_rows::read(&self.readers).await?)
+    }
+
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault> {
+        Ok(assertion_rows::first(&self.readers).await?)
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {

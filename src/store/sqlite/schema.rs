@@ -8,10 +8,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, SqlSafeStr as _};
 
 /// The migrations in their order. The folder `migrations/sqlite` holds the same; a test compares.
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 3] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     (2, "key_retention", include_str!("../../../migrations/sqlite/0002_key_retention.sql")),
     (3, "directory", include_str!("../../../migrations/sqlite/0003_directory.sql")),
+    (4, "clients", include_str!("../../../migrations/sqlite/0004_clients.sql")),
 ];
 
 /// The file cannot serve as a store.

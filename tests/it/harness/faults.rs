@@ -8,6 +8,7 @@ use mintmark::audit::directory::StoredPage;
 use mintmark::audit::tree::TreeHead;
 use mintmark::policy::Policy;
 use mintmark::store::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use mintmark::time::Timestamp;
 
 /// What the next write meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,10 @@ impl Store for FaultyStore {
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {
         self.inner.key_ring().await
+    }
+
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault> {
+        self.inner.first_used_assertion().await
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {
