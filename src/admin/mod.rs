@@ -129,6 +129,9 @@ pub enum Refusal {
     /// The client has admin scopes that the caller does not hold.
     #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
     Beyond(AdminScopes),
+    /// A member of a client's registration breaks a rule. RFC 7591 section 3.2.2.
+    #[error(transparent)]
+    ClientMetadata(Violation),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),

@@ -5,6 +5,8 @@
 mod secrets;
 mod update;
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +15,9 @@ use super::failure::Failure;
 use super::output::member;
 use super::session::Session;
 use super::values;
+use crate::jose::{ClientKeys, strict_json};
 use crate::limits::Quota;
+use crate::oauth::credential::AuthMethod;
 
 const CLIENTS: &str = "/admin/v1/clients";
 const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only the client can read it.";
@@ -21,7 +25,7 @@ const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only 
 /// What can be done with clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
-    /// Register a client and print its first secret
+    /// Register a client and print its first secret, unless it has keys of its own
     Create(#[command(flatten)] Box<Create>),
     /// Show a client
     Get {
@@ -82,8 +86,11 @@ pub(super) struct Create {
     #[arg(long)]
     name: Option<String>,
     /// How it shows who it is
-    #[arg(long, value_name = "METHOD", value_parser = ["client_secret_basic", "client_secret_post"])]
+    #[arg(long, value_name = "METHOD", value_parser = AuthMethod::ALL.map(AuthMethod::as_str))]
     auth: Option<String>,
+    /// The client's public keys, a JWK Set or one JWK; for the method by key alone
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
     /// The longest lifetime of its tokens, such as 5m
     #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
     lifetime: Option<u64>,
@@ -105,7 +112,7 @@ pub(super) struct Create {
 }
 
 impl Create {
-    fn body(self) -> Value {
+    fn body(self, jwks: Option<Value>) -> Value {
         let mut body = Map::new();
         body.insert("client_id".to_owned(), self.id.into());
         body.insert("scope".to_owned(), self.scope.into());
@@ -113,6 +120,7 @@ impl Create {
             ("client_name", self.name.map(Value::from)),
             ("default_scope", self.default_scope.map(Value::from)),
             ("token_endpoint_auth_method", self.auth.map(Value::from)),
+            ("jwks", jwks),
             ("access_token_lifetime", self.lifetime.map(Value::from)),
             ("rotate_every", self.rotate_every.map(Value::from)),
             ("claims", (!self.claims.is_empty()).then(|| self.claims.into_iter().collect())),
@@ -137,7 +145,11 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
     let admin = session.admin()?;
     match verb {
         Client::Create(create) => {
-            let made = admin.post(CLIENTS, Some(&create.body())).await?;
+            let jwks = create.jwks.as_deref().map(|file| public_keys(session, file)).transpose()?;
+            let made = admin.post(CLIENTS, Some(&create.body(jwks))).await?;
+            if made.get("client_secret").is_none() {
+                return session.print(&made);
+            }
             session.print_with_remark(&made, ONLY_NOW)
         }
         Client::Get { id } => session.print(&admin.get(&path(&id)).await?),
@@ -164,6 +176,17 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             session.print_with_remark(&made, ONLY_NOW)
         }
     }
+}
+
+/// The keys of a file, looked at before they are sent: a private one leaves this machine in no case.
+fn public_keys(session: &mut Session<'_, '_>, file: &Path) -> Result<Value, Failure> {
+    let text = session.read_text(file)?;
+    let refuse = |cause: String| Failure::usage(format!("{}: {cause}", file.display()));
+    let read = strict_json::parse(text.as_bytes(), strict_json::MAX_DEPTH);
+    let read = read.map_err(|cause| refuse(cause.to_string()))?;
+    let set = if read.get("kty").is_some() { json!({ "keys": [read] }) } else { read };
+    ClientKeys::from_value(&set).map_err(|cause| refuse(cause.to_string()))?;
+    Ok(set)
 }
 
 fn path(id: &str) -> String {

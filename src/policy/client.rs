@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ClientId, ResourceUri, Violation};
+use crate::jose::ClientKeys;
 use crate::limits::Quota;
 use crate::oauth::claims::{StaticClaims, is_reserved};
 use crate::oauth::credential::AuthMethod;
@@ -41,6 +42,9 @@ pub struct Client {
     /// The one method it authenticates with.
     #[serde(rename = "token_endpoint_auth_method")]
     pub auth_method: AuthMethod,
+    /// The public keys that it signs its assertions with, if that is its method.
+    #[serde(default)]
+    pub jwks: Option<ClientKeys>,
     /// All that it may be granted.
     pub scope: Scope,
     /// What it gets when it asks for nothing in particular.
@@ -78,6 +82,18 @@ impl Client {
             && (name.chars().count() > MAX_NAME_LENGTH || name.chars().any(char::is_control))
         {
             return Err(Violation::new("client_name", "at most 200 characters, no control characters"));
+        }
+        match (self.auth_method.has_secrets(), &self.jwks) {
+            (true, Some(_)) => {
+                return Err(Violation::new("jwks", "only a client with private_key_jwt has keys"));
+            }
+            (false, None) => {
+                return Err(Violation::new(
+                    "jwks",
+                    "private_key_jwt needs the client's public keys, by value",
+                ));
+            }
+            (true, None) | (false, Some(_)) => {}
         }
         if let Some(default) = &self.default_scope
             && !default.is_subset(&self.scope)

@@ -19,6 +19,7 @@ mod made_log;
 mod form;
 mod token_endpoint;
 
+mod client_assertions;
 mod client_authentication;
 mod introspection;
 mod issued_tokens;
