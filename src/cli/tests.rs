@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 
 pub(super) mod fake;
 mod keys;
+mod over_tcp;
 mod tail;
 mod tokens;
 
