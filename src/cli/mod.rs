@@ -7,10 +7,12 @@
 
 pub mod admin;
 mod audit;
+mod bearer;
 mod client;
 mod db;
 pub mod failure;
 pub mod globals;
+mod grant;
 mod health;
 mod key;
 pub mod output;

@@ -44,7 +44,7 @@ pub struct Session<'a, 'io> {
 impl Session<'_, '_> {
     /// The admin API.
     pub fn admin(&self) -> Result<Admin, Failure> {
-        Ok(Admin::at(self.globals.admin_address()?))
+        Ok(Admin::at(self.globals.admin_address()?, self.globals.admin_bearer()?))
     }
 
     /// What a time is by this clock, and where whoever reads it is.

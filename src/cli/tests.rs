@@ -9,6 +9,7 @@ use crate::time::Timestamp;
 mod clients;
 pub(super) mod fake;
 mod keys;
+mod over_tcp;
 mod tail;
 mod tokens;
 
