@@ -111,7 +111,7 @@ fn row(entry: &Value) -> Vec<String> {
         member(entry, "index"),
         time.replace('T', " "),
         member(leaf, "t"),
-        first(&["client_id", "actor"]),
+        first(&["actor", "client_id"]),
         about,
     ]
 }
@@ -128,6 +128,11 @@ mod tests {
             "body": { "client_id": "web", "scope": "orders:read" }
         });
         assert_eq!(row(&issued), ["7", "2026-11-21 22:58:01Z", "token.issued", "web", "orders:read"]);
+        let revoked = json!({
+            "index": 8, "salt": null, "leaf": { "t": "token.revoked", "ts": "2026-11-21T22:58:01.123456Z" },
+            "body": { "actor": "unix:0", "object": "web", "client_id": "web" }
+        });
+        assert_eq!(row(&revoked)[2..], ["token.revoked", "unix:0", "web"]);
         let erased = json!({ "index": 7, "leaf": issued["leaf"], "body": null, "salt": null });
         assert_eq!(row(&erased)[3..], ["-", "kPrK_qmx"]);
     }
