@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::NewClient;
+use super::{NewClient, without_values};
 use crate::policy::merge_patch::merge;
 use crate::policy::{Client, Violation};
 use crate::time::Timestamp;
@@ -41,7 +41,7 @@ pub(super) fn patched(
     members.retain(|name, _| READ_ONLY.iter().all(|(read_only, _)| read_only != name));
     members.extend(id.map(|id| ("client_id".to_owned(), id)));
     let merged: NewClient =
-        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(cause.to_string()))?;
+        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(without_values(&cause)))?;
     Ok(Client {
         disabled: before.disabled,
         created_at: before.created_at,

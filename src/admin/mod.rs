@@ -17,6 +17,7 @@ mod report;
 mod rules;
 mod secrets;
 mod tail;
+mod unread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,7 @@ pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
+pub use unread::without_values;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;

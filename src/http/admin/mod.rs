@@ -9,7 +9,6 @@ mod preview;
 mod report;
 mod rules;
 mod secrets;
-mod unread;
 
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ pub use cursor::Cursors;
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
 use super::{RequestIds, log};
-use crate::admin::{Actor, Admin, Expected, Refusal};
+use crate::admin::{Actor, Admin, Expected, Refusal, without_values};
 use crate::audit::served::Served;
 use crate::jose::strict_json;
 
@@ -109,7 +108,7 @@ fn read_body<T: DeserializeOwned>(
 ) -> Result<T, Box<Response>> {
     let members = read_members(headers, body, caller, &[JSON])?;
     serde_json::from_value(Value::Object(members)).map_err(|cause| {
-        Box::new(error::malformed(Malformed::Body, &unread::reason(&cause), &caller.0.request_id))
+        Box::new(error::malformed(Malformed::Body, &without_values(&cause), &caller.0.request_id))
     })
 }
 

@@ -5,7 +5,7 @@
 //! show what was misspelt. Never reads a body itself. RFC 9457 section 5.
 
 /// serde's reason, without the value that it quotes.
-pub(super) fn reason(cause: &serde_json::Error) -> String {
+pub fn without_values(cause: &serde_json::Error) -> String {
     let text = cause.to_string();
     let quotes = ["invalid type: ", "invalid value: ", "unknown variant "];
     if !quotes.iter().any(|begin| text.starts_with(begin)) {
@@ -41,7 +41,7 @@ mod tests {
     }
 
     fn told(value: serde_json::Value) -> String {
-        reason(&serde_json::from_value::<Form>(value).unwrap_err())
+        without_values(&serde_json::from_value::<Form>(value).unwrap_err())
     }
 
     #[test]
