@@ -4,9 +4,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{NewClient, without_values};
+use crate::jose::unread;
+use crate::oauth::credential::AuthMethod;
 use crate::policy::merge_patch::merge;
-use crate::policy::{Client, Violation};
+use crate::policy::{Client, Registration, Violation};
 use crate::time::Timestamp;
 
 /// Members that a patch does not set, and what to say to whoever tries.
@@ -40,14 +41,11 @@ pub(super) fn patched(
     let id = members.remove("client_id");
     members.retain(|name, _| READ_ONLY.iter().all(|(read_only, _)| read_only != name));
     members.extend(id.map(|id| ("client_id".to_owned(), id)));
-    let merged: NewClient =
-        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(without_values(&cause)))?;
-    Ok(Client {
-        disabled: before.disabled,
-        created_at: before.created_at,
-        version: before.version + 1,
-        ..merged.register(now)
-    })
+    let mut merged: Registration =
+        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(unread::reason(&cause)))?;
+    // Who resets the method means that of a new client.
+    merged.token_endpoint_auth_method.get_or_insert(AuthMethod::ClientSecretBasic);
+    Ok(merged.over(Some(before), now))
 }
 
 /// As much of a name as a person needs to see which it was.

@@ -1,75 +1,16 @@
 //! Clients: registered, changed, disabled, deleted.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::client_patch::patched;
 use super::{Actor, Admin, Expected, NewSecret, Refusal, record};
 use crate::audit::event::EventType;
 use crate::clients::secret::Made;
-use crate::limits::Quota;
-use crate::oauth::claims::StaticClaims;
-use crate::oauth::credential::AuthMethod;
-use crate::oauth::{Scope, ScopeToken};
-use crate::policy::{Client, ClientId, RegisteredClient};
+use crate::policy::{Client, RegisteredClient, Registration};
 use crate::store::Change;
-use crate::time::{Timestamp, optional_seconds};
-
-/// What a person says about a new client.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewClient {
-    /// Its identifier.
-    pub client_id: ClientId,
-    /// A name for people.
-    #[serde(default)]
-    pub client_name: Option<String>,
-    /// All that it may be granted.
-    pub scope: Scope,
-    /// What it gets when it asks for nothing in particular.
-    #[serde(default)]
-    pub default_scope: Option<Scope>,
-    /// How it authenticates.
-    #[serde(default = "basic")]
-    pub token_endpoint_auth_method: AuthMethod,
-    /// The longest lifetime of its tokens, seconds.
-    #[serde(default, with = "optional_seconds")]
-    pub access_token_lifetime: Option<Duration>,
-    /// Claims of its own.
-    #[serde(default)]
-    pub claims: StaticClaims,
-    /// Its own limits.
-    #[serde(default)]
-    pub limits: BTreeMap<ScopeToken, Quota>,
-}
-
-fn basic() -> AuthMethod {
-    AuthMethod::ClientSecretBasic
-}
-
-impl NewClient {
-    pub(super) fn register(self, now: Timestamp) -> Client {
-        let now = Timestamp::from_seconds(now.seconds());
-        Client {
-            id: self.client_id,
-            name: self.client_name,
-            auth_method: self.token_endpoint_auth_method,
-            scope: self.scope,
-            default_scope: self.default_scope,
-            lifetime: self.access_token_lifetime,
-            claims: Arc::new(self.claims),
-            limits: self.limits,
-            disabled: false,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        }
-    }
-}
+use crate::time::Timestamp;
 
 /// A new client with its one and only sight of the secret.
 #[derive(Debug)]
@@ -82,12 +23,14 @@ pub struct Created {
 
 impl Admin {
     /// Registers a client and makes its first secret.
-    pub async fn create_client(&self, actor: &Actor, new: NewClient) -> Result<Created, Refusal> {
+    pub async fn create_client(&self, actor: &Actor, new: Registration) -> Result<Created, Refusal> {
+        // Before the work: the scope that was asked for does not change any more.
+        actor.check_scope(&new.scope)?;
         let made = self.make_secret().await?;
         let acting = self.act().await?;
-        let client = new.register(self.parts.clock.now());
+        let client = new.over(None, self.parts.clock.now());
         let policy = self.policy();
-        if policy.client(client.id.as_str()).is_some() {
+        if policy.is_taken(&client.id) {
             return Err(Refusal::Taken);
         }
         policy.check_client(&client, self.parts.lifetimes.max)?;
@@ -105,6 +48,9 @@ impl Admin {
     pub async fn set_disabled(&self, actor: &Actor, id: &str, disabled: bool) -> Result<Client, Refusal> {
         let acting = self.act().await?;
         let before = self.registered(id)?;
+        if !disabled {
+            actor.check_scope(&before.client.scope)?;
+        }
         if before.client.disabled == disabled {
             return Ok(before.client.clone());
         }
@@ -128,6 +74,9 @@ impl Admin {
         let before = self.registered(id)?;
         expected.of_existing(before.client.version)?;
         let client = patched(&before.client, patch, self.parts.clock.now())?;
+        // Both: who may not have its power may not change its keys either, nor take it over by another method.
+        actor.check_scope(&before.client.scope)?;
+        actor.check_scope(&client.scope)?;
         let Client { updated_at, version, .. } = before.client;
         if (Client { updated_at, version, ..client.clone() }) == before.client {
             return Ok(before.client.clone());

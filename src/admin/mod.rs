@@ -2,22 +2,23 @@
 //!
 //! Each act checks, records and applies in one transaction, then puts the new
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
-//! the listener that the act came in by.
+//! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
 mod client_patch;
 mod clients;
 mod erase;
 mod expected;
 mod find;
+mod in_force;
 mod keys;
 mod log;
+mod policy;
 mod preview;
 mod proof;
 mod report;
 mod rules;
 mod secrets;
 mod tail;
-mod unread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,16 +27,17 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
-pub use clients::{Created, NewClient};
+pub use clients::Created;
 pub use erase::{Erased, Whose};
 pub use expected::Expected;
 pub use find::{Found, Verdict};
+pub use in_force::policy_in_force;
 pub use keys::Revoke;
+pub use policy::{Application, Planned};
 pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
-pub use unread::without_values;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
@@ -49,21 +51,37 @@ use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
 use crate::keys::signer::Signer;
+use crate::oauth::Scope;
+use crate::policy::plan::Complaint;
 use crate::policy::snapshot::Lifetimes;
-use crate::policy::{InUse, Policy, Violation};
+use crate::policy::{AdminScopes, Builtin, InUse, Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 use crate::workers::Workers;
+
+/// So many complaints about a policy are told at once.
+const TOLD: usize = 20;
 
 /// Who does it, and how it came in: part of each record.
 #[derive(Clone, Debug)]
 pub struct Actor {
     /// `unix:<uid>` or `client:<id>`.
     pub name: String,
-    /// `socket`, or `dev` for what the demo does at its start.
+    /// `socket` or `tcp`, or `dev` for what the demo does at its start.
     pub via: &'static str,
     /// The request's identifier.
     pub request_id: String,
+    /// What of administration it may do, and so give to a client: everything who comes by the socket.
+    pub held: AdminScopes,
+}
+
+impl Actor {
+    /// Whether it may let a client with this scope act: who makes one, changes one, enables one or gives one a secret could use
+    /// it, and so must hold every admin scope that the client has. To take away is free.
+    fn check_scope(&self, clients: &Scope) -> Result<(), Refusal> {
+        let beyond = AdminScopes::among(clients).without(self.held);
+        if beyond.is_empty() { Ok(()) } else { Err(Refusal::Beyond(beyond)) }
+    }
 }
 
 /// An act that was not done. Nothing was changed, except where [`Refusal::Unknown`] says otherwise.
@@ -90,6 +108,12 @@ pub enum Refusal {
     /// A value breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Violation),
+    /// A policy cannot be as it is wanted.
+    #[error("{}", told(.0))]
+    Policy(Vec<Complaint>),
+    /// The client has admin scopes that the caller does not hold.
+    #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
+    Beyond(AdminScopes),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -151,6 +175,8 @@ pub struct AdminParts {
     pub recorder: Recorder,
     /// The policy in force.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// What the issuer itself brings to it.
+    pub builtin: Builtin,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
     /// Knows the keys that sign now.
@@ -228,13 +254,23 @@ impl Admin {
     /// once; what may have been committed is looked up. [`Admin::tick`] does both.
     async fn apply(
         &self,
-        _acting: &MutexGuard<'_, ()>,
+        acting: &MutexGuard<'_, ()>,
         record: Record,
+        changes: Vec<Change>,
+    ) -> Result<(), Refusal> {
+        self.apply_all(acting, vec![record], changes).await
+    }
+
+    /// The same for an act on several objects, each with its record.
+    async fn apply_all(
+        &self,
+        _acting: &MutexGuard<'_, ()>,
+        records: Vec<Record>,
         changes: Vec<Change>,
     ) -> Result<(), Refusal> {
         // Before it begins: whatever breaks this off, the policy is read back.
         let was_behind = self.behind.swap(true, Ordering::AcqRel);
-        let outcome = self.parts.recorder.act(vec![record], changes).await;
+        let outcome = self.parts.recorder.act(records, changes).await;
         // The record and the change are one transaction: what is still to apply is the policy in force.
         failpoint!("admin.after_audit_before_apply");
         if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {
@@ -270,13 +306,20 @@ impl Admin {
 
     /// Reads the policy from the store and puts it in force.
     async fn refresh(&self) -> Result<(), StoreFault> {
-        let (policy, broken) = self.parts.store.policy().await?;
-        for row in broken {
-            tracing::error!(%row, "a row of the policy cannot be read; it is left out");
-        }
+        // What stands where the issuer's own would was told at the start; nobody can set more of it.
+        let (policy, _) = policy_in_force(&*self.parts.store, &self.parts.builtin).await?;
         self.parts.policy.store(Arc::new(policy));
         Ok(())
     }
+}
+
+/// All complaints in one line, within bounds.
+fn told(complaints: &[Complaint]) -> String {
+    let mut lines: Vec<_> = complaints.iter().take(TOLD).map(ToString::to_string).collect();
+    if let Some(more @ 1..) = complaints.len().checked_sub(TOLD) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("; ")
 }
 
 fn record<O: Serialize>(
@@ -285,6 +328,6 @@ fn record<O: Serialize>(
     object: &str,
     (before, after): (Option<O>, Option<O>),
 ) -> Record {
-    let Actor { name, via, request_id } = actor;
+    let Actor { name, via, request_id, .. } = actor;
     Record::of(event, body::line(&ActBody { actor: name, via, request_id, object, before, after }))
 }

@@ -2,7 +2,7 @@
 
 use super::{Actor, Admin, Expected, Refusal, record};
 use crate::audit::event::EventType;
-use crate::policy::{Policy, Resource, ScopeRule, Violation};
+use crate::policy::{Policy, Resource, ScopeRule};
 use crate::store::Change;
 
 impl Admin {
@@ -14,16 +14,13 @@ impl Admin {
         mut resource: Resource,
         expected: Expected,
     ) -> Result<Resource, Refusal> {
+        self.parts.builtin.check_resource(&resource)?;
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.resources.get(&resource.uri);
         resource.version = expected.next(before.map(|before| before.version))?;
         Policy::check_resource(&resource, &self.parts.algorithms, self.parts.lifetimes.max)?;
-        if self.parts.rotator.ring().active(resource.signing_alg).is_none() {
-            // Its tokens could not be signed yet: a ring that is added later publishes first.
-            let problem = "no key of this algorithm signs yet; `mintmark key list` tells when";
-            return Err(Violation::new("signing_alg", problem).into());
-        }
+        self.check_signs(&resource)?;
         let objects = (before.map(AsRef::as_ref), Some(&resource));
         let record = record(EventType::ResourceSet, actor, resource.uri.as_str(), objects);
         self.apply(&acting, record, vec![Change::PutResource(resource.clone())]).await?;
@@ -37,6 +34,7 @@ impl Admin {
         mut rule: ScopeRule,
         expected: Expected,
     ) -> Result<ScopeRule, Refusal> {
+        self.parts.builtin.check_scope(&rule)?;
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.scopes.get(&rule.name);

@@ -36,10 +36,11 @@ impl Admin {
         if overlap > MAX_OVERLAP {
             return Err(Violation::new("overlap", "at most 90 days").into());
         }
-        self.registered(id)?;
+        actor.check_scope(&self.registered(id)?.client.scope)?;
         let Made { secret, hash } = self.make_secret().await?;
         let acting = self.act().await?;
         let before = self.registered(id)?;
+        actor.check_scope(&before.client.scope)?;
         let now = self.parts.clock.now();
         let live: Vec<_> = live(&before, now).collect();
         if live.len() >= 2 {

@@ -19,7 +19,7 @@ use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::clients::Authenticator;
 use crate::config::{Kek, Settings};
-use crate::http::admin::{AdminSide, Cursors, admin_router};
+use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::{Public, RequestIds, public_router};
 use crate::introspect::{Introspector, IntrospectorParts, Revocations};
 use crate::issue::{Mint, MintParts, WallClock};
@@ -28,8 +28,8 @@ use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
 use crate::keys::signer::Signer;
 use crate::limits::Limiter;
-use crate::policy::Policy;
 use crate::policy::snapshot::Lifetimes;
+use crate::policy::{Builtin, Policy};
 use crate::store::Store;
 use crate::telemetry::Health;
 use crate::workers::Workers;
@@ -149,21 +149,9 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let introspector = Arc::new(introspector(settings, &ground, &standings));
-    let admin = Arc::new(Admin::new(AdminParts {
-        issuer: settings.issuer.as_str().to_owned(),
-        store: store.clone(),
-        recorder: recorder.clone(),
-        policy: policy.clone(),
-        rotator: rotator.clone(),
-        signer: ground.signer.clone(),
-        served: served.clone(),
-        standings,
-        hashing,
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-        lifetimes: lifetimes(settings),
-        algorithms: settings.keys.algorithms.clone(),
-    }));
+    let builtin = data_dir::builtin(settings)?;
+    let audience = builtin.resource().clone();
+    let admin = administration(settings, &ground, (builtin, &served, standings, hashing));
     let public = Public {
         issuer: settings.issuer.as_str().to_owned(),
         mint,
@@ -179,9 +167,13 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     };
     let cursors = Cursors::new(entropy.clone());
     let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
+    let side = Arc::new(side);
+    let gate =
+        Gate { side: side.clone(), audience, introspector: introspector.clone(), denials: denials.clone() };
     Ok(App {
         public: public_router(&Arc::new(public)),
-        admin_side: admin_router(Arc::new(side)),
+        admin_side: admin_router(side),
+        admin_over_tcp: admin_router_over_tcp(gate),
         admin,
         denials,
         limiter,
@@ -199,6 +191,30 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         writer: ground.writer,
         _lock: ground.lock,
     })
+}
+
+/// The acts of people.
+fn administration(
+    settings: &Settings,
+    ground: &Ground,
+    (builtin, served, standings, hashing): (Builtin, &Served, Arc<Standings>, Workers),
+) -> Arc<Admin> {
+    Arc::new(Admin::new(AdminParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        store: ground.store.clone(),
+        recorder: ground.recorder.clone(),
+        policy: ground.policy.clone(),
+        builtin,
+        rotator: ground.rotator.clone(),
+        signer: ground.signer.clone(),
+        served: served.clone(),
+        standings,
+        hashing,
+        clock: ground.ambient.clock.clone(),
+        entropy: ground.ambient.entropy.clone(),
+        lifetimes: lifetimes(settings),
+        algorithms: settings.keys.algorithms.clone(),
+    }))
 }
 
 /// What issues, over what stands already.

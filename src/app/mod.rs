@@ -22,7 +22,7 @@ pub use data_dir::make_store;
 pub use database::{Database, look_at_store, migrate_store};
 pub use process::{harden, raise_open_files};
 pub use reopen::{Reopen, reopen_log};
-pub use serve::{Listeners, bind_public, serve};
+pub use serve::{Listeners, Ports, serve};
 
 use crate::admin::Admin;
 use crate::ambient::{Clock, Entropy};
@@ -73,8 +73,10 @@ pub struct Ambient {
 pub struct App {
     /// What the public listener serves.
     pub public: Router,
-    /// What the admin listener serves.
+    /// What the admin listener on the Unix socket serves.
     pub admin_side: Router,
+    /// What the admin listener over TCP serves, where there is one.
+    pub admin_over_tcp: Router,
     /// The acts of administration.
     pub admin: Arc<Admin>,
     /// Holds the keys that sign.

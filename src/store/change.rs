@@ -1,7 +1,6 @@
 //! What a transaction may change beside the log. Each change is recorded by an entry of the same batch.
 
 use crate::audit::directory::StoredPage;
-use crate::digest::Digest;
 use crate::jose::Kid;
 use crate::keys::KeyRing;
 use crate::oauth::ScopeToken;
@@ -36,7 +35,7 @@ pub enum Change {
     DeleteResource(ResourceUri, u64),
     /// Takes away a scope of this version, like a resource. Made again it gets another `key`.
     DeleteScope(ScopeToken, u64),
-    /// Takes away a client of this version with its secrets. Its id is kept as [`reserved_id`] alone.
+    /// Takes away a client of this version with its secrets. Its id is kept as [`reserved_id`](crate::policy::reserved_id) alone.
     DeleteClient(ClientId, u64),
     /// Adds a secret to a client.
     AddSecret(ClientId, SecretHash),
@@ -138,9 +137,4 @@ impl Change {
             | Self::SetFact(..) => false,
         }
     }
-}
-
-/// What stays of a deleted client's id: enough to know it again, not to tell it.
-pub fn reserved_id(id: &ClientId) -> Digest {
-    Digest::of(&[b"mintmark/client/v1\n", id.as_str().as_bytes()])
 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 
-pub use change::{Change, NewLog, SealedHalf, reserved_id};
+pub use change::{Change, NewLog, SealedHalf};
 
 use crate::audit::directory::StoredPage;
 use crate::audit::tile::Tile;

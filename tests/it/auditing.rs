@@ -8,6 +8,7 @@ use mintmark::audit::verify::verify;
 use mintmark::digest::base64url;
 use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::oauth::claims::encoded_header;
+use mintmark::policy::AdminScopes;
 use mintmark::store::Change;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::harness::{SeededEntropy, TestMint, contains, with_mint, with_settings
 use crate::log::{busy_client, issue, published_size, vkey};
 
 fn auditor() -> Actor {
-    Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned() }
+    Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned(), held: AdminScopes::all() }
 }
 
 async fn find(mint: &TestMint, token: &str) -> Found {
@@ -27,7 +28,7 @@ fn verdict(verdict: Verdict) -> Found {
 }
 
 /// A token of these claims by a key that lies outside the issuer.
-fn signed_outside(pair: &KeyPair, claims: &Value) -> String {
+pub fn signed_outside(pair: &KeyPair, claims: &Value) -> String {
     let input = format!(
         "{}.{}",
         encoded_header(Algorithm::Es256, &pair.kid()),

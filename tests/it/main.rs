@@ -26,6 +26,7 @@ mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
+mod admin_over_tcp;
 mod auditing;
 mod clients;
 mod clock;
@@ -39,6 +40,7 @@ mod keys;
 mod keys_by_hand;
 mod log;
 mod lost_keys;
+mod policy_files;
 mod preview;
 mod process;
 mod readiness;

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::output::{Table, member, print_object, span};
-use crate::cli::scope::rate;
+use crate::cli::output::{NOTHING, Table, member, print_object, rate};
 use crate::cli::session::Session;
+use crate::cli::when::{Times, span};
 
 /// Which token.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,8 @@ pub(super) async fn run(asked: &Preview, session: &mut Session<'_, '_>) -> Resul
         session.print_with_remark(&answer, &advice)?;
         return Ok(Exit::Refused);
     }
-    session.print_as(&answer, |out| print(out, &answer))?;
+    let times = session.times();
+    session.print_as(&answer, |out| print(out, &answer, &times))?;
     Ok(Exit::Done)
 }
 
@@ -48,13 +49,13 @@ fn advice(error: &str, client: &str) -> String {
     }
 }
 
-fn print(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
+fn print(out: &mut dyn Write, answer: &Value, times: &Times) -> io::Result<()> {
     let said = ["header", "claims", "length"].iter().filter_map(|name| Some((*name, answer.get(*name)?)));
     let mut said: Map<String, Value> = said.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     if let Some(Value::Object(claims)) = said.get_mut("claims") {
         claims.insert("jti".to_owned(), "made at issuance".into());
     }
-    print_object(out, &said)?;
+    print_object(out, &said, times)?;
     let lifetime = answer.get("lifetime").unwrap_or(&Value::Null);
     writeln!(out, "\nIt lives for {}, the least of:\n", seconds(lifetime))?;
     let mut bounds = Table::new(&["LIFETIME", "SET BY", "NAME"]);
@@ -67,9 +68,9 @@ fn print(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
     for limit in items(answer.get("limits")) {
         limits.push(&[
             member(limit, "scope"),
-            rate(limit.get("limit")),
+            quota(limit.get("limit")),
             member(limit, "set_by"),
-            rate(limit.get("total")),
+            quota(limit.get("total")),
             member(limit, "enforce"),
         ]);
     }
@@ -78,6 +79,10 @@ fn print(out: &mut dyn Write, answer: &Value) -> io::Result<()> {
 
 fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.and_then(Value::as_array).into_iter().flatten()
+}
+
+fn quota(quota: Option<&Value>) -> String {
+    quota.and_then(rate).unwrap_or_else(|| NOTHING.to_owned())
 }
 
 fn seconds(object: &Value) -> String {

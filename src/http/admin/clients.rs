@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use super::listing::{Listing, Route};
 use super::{AdminSide, Caller, Shared, answer, gone, if_match, object, read_body, read_patch, to_its_end};
-use crate::admin::{Created, NewClient, Refusal};
+use crate::admin::{Created, Refusal};
 use crate::http::error;
-use crate::policy::Client;
+use crate::policy::{Client, Registration};
 
 /// The one answer that shows a secret.
 #[derive(Serialize)]
@@ -55,7 +55,7 @@ async fn show(State(side): Shared, caller: Caller, Path(id): Path<String>) -> Re
 }
 
 async fn create(State(side): Shared, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
-    let new: NewClient = match read_body(&headers, &body, &caller) {
+    let new: Registration = match read_body(&headers, &body, &caller) {
         Ok(new) => new,
         Err(refused) => return *refused,
     };

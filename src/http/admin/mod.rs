@@ -1,36 +1,41 @@
-//! The admin API on the Unix socket. Who can open the socket is the admin.
+//! The admin API: on the Unix socket, where who can open it is the admin, and over TCP, where a token says who it is.
 
 mod audit;
+mod bearer;
+mod body;
 mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod policy;
 mod preview;
 mod report;
+pub mod roles;
 mod rules;
 mod secrets;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
+pub use bearer::{Gate, admin_router_over_tcp};
+pub use body::MAX_POLICY;
+use body::{read_body, read_patch};
 pub use cursor::Cursors;
 
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
 use super::{RequestIds, log};
-use crate::admin::{Actor, Admin, Expected, Refusal, without_values};
+use crate::admin::{Actor, Admin, Expected, Refusal};
 use crate::audit::served::Served;
-use crate::jose::strict_json;
+use crate::policy::AdminScopes;
 
 /// What the admin listener serves.
 pub struct AdminSide {
@@ -48,21 +53,26 @@ pub struct AdminSide {
 
 type Shared = State<Arc<AdminSide>>;
 
-/// Every route of the admin listener.
+/// Every route of the admin listener on the Unix socket.
 pub fn admin_router(side: Arc<AdminSide>) -> Router {
     let log = log::router(side.served.clone(), &side.vkey);
+    let by_socket = middleware::from_fn_with_state(side.clone(), name_the_peer);
+    acts(side).layer(by_socket).merge(log).layer(middleware::map_response(super::hardened))
+}
+
+/// The routes of the acts, for callers who are known already.
+fn acts(side: Arc<AdminSide>) -> Router {
     Router::new()
         .merge(clients::router())
         .merge(secrets::router())
         .merge(rules::router())
         .merge(keys::router())
         .merge(audit::router())
+        .merge(policy::router())
         .route("/admin/v1/token/preview", post(preview::preview))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(side)
-        .merge(log)
-        .layer(axum::middleware::map_response(super::hardened))
 }
 
 async fn no_route(caller: Caller) -> Response {
@@ -73,17 +83,31 @@ async fn no_method(caller: Caller) -> Response {
     error::malformed(Malformed::Method, "this route does not have that method", &caller.0.request_id)
 }
 
-/// Who calls, from the socket's own knowledge.
+/// Who calls: what the door that the request came by found out. No door, nobody.
+#[derive(Clone)]
 struct Caller(Actor);
 
-impl FromRequestParts<Arc<AdminSide>> for Caller {
-    type Rejection = std::convert::Infallible;
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, side: &Arc<AdminSide>) -> Result<Self, Self::Rejection> {
-        // Without a peer there is no socket: requests made in process, by tests.
-        let uid = parts.extensions.get::<PeerUid>().map_or(0, |peer| peer.0);
-        Ok(Self(Actor { name: format!("unix:{uid}"), via: "socket", request_id: side.request_ids.next() }))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| error::unauthenticated(false, "none"))
     }
+}
+
+/// The socket's door: the kernel says who it is.
+async fn name_the_peer(State(side): Shared, mut request: Request, next: Next) -> Response {
+    // Without a peer there is no socket: requests made in process, by tests.
+    let uid = request.extensions().get::<PeerUid>().map_or(0, |peer| peer.0);
+    let request_id = side.request_ids.next();
+    let held = AdminScopes::all();
+    request.extensions_mut().insert(Caller(Actor {
+        name: format!("unix:{uid}"),
+        via: "socket",
+        request_id,
+        held,
+    }));
+    next.run(request).await
 }
 
 /// Runs an act to its end, whether or not the caller stays: a change that was
@@ -94,55 +118,6 @@ where
     F: Future<Output = Result<T, Refusal>> + Send + 'static,
 {
     tokio::spawn(act).await.unwrap_or(Err(Refusal::Internal("the act failed")))
-}
-
-const JSON: &str = "application/json";
-/// RFC 7396.
-const MERGE_PATCH: &str = "application/merge-patch+json";
-
-/// Reads a strict JSON body of one form.
-fn read_body<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: &Bytes,
-    caller: &Caller,
-) -> Result<T, Box<Response>> {
-    let members = read_members(headers, body, caller, &[JSON])?;
-    serde_json::from_value(Value::Object(members)).map_err(|cause| {
-        Box::new(error::malformed(Malformed::Body, &without_values(&cause), &caller.0.request_id))
-    })
-}
-
-/// Reads a strict merge patch, under its own name or as JSON. RFC 5789 section 2.2: a refusal names what is taken.
-fn read_patch(
-    headers: &HeaderMap,
-    body: &Bytes,
-    caller: &Caller,
-) -> Result<Map<String, Value>, Box<Response>> {
-    read_members(headers, body, caller, &[MERGE_PATCH, JSON]).map_err(|mut refused| {
-        refused.headers_mut().insert("accept-patch", HeaderValue::from_static(MERGE_PATCH));
-        refused
-    })
-}
-
-fn read_members(
-    headers: &HeaderMap,
-    body: &Bytes,
-    caller: &Caller,
-    kinds: &[&str],
-) -> Result<Map<String, Value>, Box<Response>> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    let refuse = |what, detail: &str| Box::new(error::malformed(what, detail, &caller.0.request_id));
-    if !kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind)) {
-        return Err(refuse(Malformed::MediaType, &format!("send {}", kinds.join(" or "))));
-    }
-    let value = strict_json::parse(body, strict_json::MAX_DEPTH)
-        .map_err(|cause| refuse(Malformed::Body, &cause.to_string()))?;
-    // serde would also take an array of the members' values.
-    match value {
-        Value::Object(members) => Ok(members),
-        _ => Err(refuse(Malformed::Body, "send an object")),
-    }
 }
 
 /// An object with its version as `ETag`.

@@ -28,7 +28,7 @@ async fn list_resources(State(side): Shared, caller: Caller, RawQuery(query): Ra
     match Listing::read(route, query.as_deref(), &caller, &side.cursors) {
         Ok(listing) => {
             let policy = side.admin.policy();
-            let sorted = policy.resources.iter().map(|(uri, resource)| (uri.as_str(), resource));
+            let sorted = policy.stored_resources().map(|resource| (resource.uri.as_str(), resource));
             listing.by_name(sorted, &side.cursors)
         }
         Err(refused) => *refused,
@@ -36,7 +36,7 @@ async fn list_resources(State(side): Shared, caller: Caller, RawQuery(query): Ra
 }
 
 async fn show_resource(State(side): Shared, caller: Caller, Path(uri): Path<String>) -> Response {
-    match side.admin.policy().resources.get(uri.as_str()) {
+    match side.admin.policy().stored_resource(&uri) {
         Some(resource) => object(resource.version, resource, false),
         None => error::not_done(&Refusal::NotFound("resource"), &caller.0.request_id),
     }
@@ -81,7 +81,7 @@ async fn list_scopes(State(side): Shared, caller: Caller, RawQuery(query): RawQu
     match Listing::read(route, query.as_deref(), &caller, &side.cursors) {
         Ok(listing) => {
             let policy = side.admin.policy();
-            let sorted = policy.scopes.iter().map(|(name, rule)| (name.as_str(), rule));
+            let sorted = policy.stored_scopes().map(|rule| (rule.name.as_str(), rule));
             listing.by_name(sorted, &side.cursors)
         }
         Err(refused) => *refused,
@@ -89,7 +89,7 @@ async fn list_scopes(State(side): Shared, caller: Caller, RawQuery(query): RawQu
 }
 
 async fn show_scope(State(side): Shared, caller: Caller, Path(name): Path<String>) -> Response {
-    match side.admin.policy().scopes.get(name.as_str()) {
+    match side.admin.policy().stored_scope(&name) {
         Some(rule) => object(rule.version, rule, false),
         None => error::not_done(&Refusal::NotFound("scope"), &caller.0.request_id),
     }

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 /// than 60 s ahead to be refused; this lies between.
 pub const LEEWAY: Duration = Duration::from_secs(30);
 /// How far ahead `exp` may lie at most: an hour, for which the assertion is remembered, and a minute for clocks.
-pub const MAX_AHEAD: Duration = Duration::from_secs(3_660);
+pub const MAX_AHEAD: Duration = Duration::from_mins(61);
 /// The longest `jti`, in characters.
 pub const MAX_JTI: usize = 256;
 /// How much longer than any clock would take it an assertion is remembered.

@@ -1,5 +1,6 @@
 //! The policy's rows: objects as JSON documents beside the columns that are looked up.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,8 +10,9 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteQueryResult, SqliteRow};
 
 use super::number::{signed, unsigned};
 use super::secret_rows;
-use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, ScopeRule};
-use crate::store::{Change, StoreFault, reserved_id};
+use crate::digest::Digest;
+use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, ScopeRule, reserved_id};
+use crate::store::{Change, StoreFault};
 
 fn document(object: &impl Serialize) -> Result<String, StoreFault> {
     serde_json::to_string(object).map_err(|error| StoreFault::Broken(error.to_string()))
@@ -139,6 +141,14 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), 
         });
         policy.clients.extend(read.map(|registered| (registered.client.id.clone(), Arc::new(registered))));
     }
+    policy.reserved = reserved(&mut snapshot).await?;
     snapshot.commit().await?;
     Ok((policy, broken))
+}
+
+/// A row that is no hash reserves nothing.
+async fn reserved(connection: &mut SqliteConnection) -> Result<Arc<HashSet<Digest>>, sqlx::Error> {
+    let rows: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT id_hash FROM deleted_clients").fetch_all(connection).await?;
+    Ok(Arc::new(rows.into_iter().filter_map(|row| Some(Digest(row.try_into().ok()?))).collect()))
 }

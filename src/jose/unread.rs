@@ -1,11 +1,15 @@
-//! Why a body is not of its route's form, told without the values in it.
+//! Why JSON is not of the form that it should have, told without the values in it.
 //!
 //! A secret in the wrong member (a private key where its algorithm belongs) must not come back in
 //! an answer, since answers end up in terminals and build logs. Names of members are told: they
-//! show what was misspelt. Never reads a body itself. RFC 9457 section 5.
+//! show what was misspelt. Never reads anything itself. RFC 9457 section 5.
 
 /// serde's reason, without the value that it quotes.
+<<<<<<<< HEAD:src/admin/unread.rs
 pub fn without_values(cause: &serde_json::Error) -> String {
+========
+pub fn reason(cause: &serde_json::Error) -> String {
+>>>>>>>> main:src/jose/unread.rs
     let text = cause.to_string();
     let quotes = ["invalid type: ", "invalid value: ", "unknown variant "];
     if !quotes.iter().any(|begin| text.starts_with(begin)) {
