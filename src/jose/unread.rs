@@ -5,11 +5,7 @@
 //! show what was misspelt. Never reads anything itself. RFC 9457 section 5.
 
 /// serde's reason, without the value that it quotes.
-<<<<<<<< HEAD:src/admin/unread.rs
-pub fn without_values(cause: &serde_json::Error) -> String {
-========
 pub fn reason(cause: &serde_json::Error) -> String {
->>>>>>>> main:src/jose/unread.rs
     let text = cause.to_string();
     let quotes = ["invalid type: ", "invalid value: ", "unknown variant "];
     if !quotes.iter().any(|begin| text.starts_with(begin)) {
@@ -45,7 +41,7 @@ mod tests {
     }
 
     fn told(value: serde_json::Value) -> String {
-        without_values(&serde_json::from_value::<Form>(value).unwrap_err())
+        reason(&serde_json::from_value::<Form>(value).unwrap_err())
     }
 
     #[test]
