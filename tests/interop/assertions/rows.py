@@ -68,6 +68,8 @@ def good(maker):
     yield "plain", maker.form(), TOKEN
     yield "typ JWT", maker.heading(typ="JWT"), TOKEN
     yield "typ client-authentication+jwt", maker.heading(typ="client-authentication+jwt"), TOKEN
+    if maker.key.alg == "EdDSA":
+        yield "the name that RFC 9864 has for it", maker.heading(alg="Ed25519"), TOKEN
     yield "client_id beside it", maker.form() + [("client_id", maker.client)], TOKEN
     yield "iat 8 s ahead", maker.claiming(iat=now + 8), TOKEN
     yield "nbf 8 s ahead", maker.claiming(nbf=now + 8), TOKEN
