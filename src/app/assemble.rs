@@ -118,7 +118,8 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
-    let revocations = Revocations::open(store.clone(), recorder.clone(), clock.clone()).await?;
+    let revocations =
+        Revocations::open(settings.issuer.as_str(), store.clone(), recorder.clone(), clock.clone()).await?;
     let health = Health::new(clock);
     Ok(Ground {
         ambient,
@@ -148,13 +149,14 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let hashing = Workers::on_every_core(2);
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
-    let introspector = Arc::new(introspector(settings, &ground, &standings));
+    let introspector = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let builtin = data_dir::builtin(settings)?;
     let audience = builtin.resource().clone();
     let admin = administration(settings, &ground, (builtin, &served, standings, hashing));
     let public = Public {
         issuer: settings.issuer.as_str().to_owned(),
         mint,
+        introspector: introspector.clone(),
         rotator: rotator.clone(),
         policy: policy.clone(),
         served: served.clone(),
@@ -209,6 +211,8 @@ fn administration(
         signer: ground.signer.clone(),
         served: served.clone(),
         standings,
+        revocations: ground.revocations.clone(),
+        wall_clock: ground.wall_clock.clone(),
         hashing,
         clock: ground.ambient.clock.clone(),
         entropy: ground.ambient.entropy.clone(),
@@ -240,13 +244,18 @@ fn mint(
 }
 
 /// What tells good tokens from others.
-fn introspector(settings: &Settings, ground: &Ground, standings: &Arc<Standings>) -> Introspector {
+fn introspector(
+    settings: &Settings,
+    ground: &Ground,
+    (standings, denials): (&Arc<Standings>, &Arc<Denials>),
+) -> Introspector {
     Introspector::new(IntrospectorParts {
         issuer: settings.issuer.as_str().to_owned(),
         rotator: ground.rotator.clone(),
         policy: ground.policy.clone(),
         standings: standings.clone(),
         revocations: ground.revocations.clone(),
+        denials: denials.clone(),
         wall_clock: ground.wall_clock.clone(),
         leeway: settings.keys.leeway,
         deadline: settings.audit.deadline,

@@ -73,6 +73,9 @@ pub(super) struct Create {
     /// Its own limit for a scope, such as orders:read=60/1m; may be repeated
     #[arg(long = "limit", value_name = "SCOPE=RATE", value_parser = values::scope_quota)]
     limits: Vec<(String, Quota)>,
+    /// An API whose tokens it may introspect; may be repeated
+    #[arg(long, value_name = "URI")]
+    introspects: Vec<String>,
 }
 
 impl Create {
@@ -91,6 +94,7 @@ impl Create {
                 (!self.limits.is_empty())
                     .then(|| self.limits.into_iter().map(|(scope, quota)| (scope, json!(quota))).collect()),
             ),
+            ("introspects", (!self.introspects.is_empty()).then(|| self.introspects.into())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {

@@ -21,6 +21,14 @@ pub struct Metadata<'a> {
     pub grant_types_supported: Vec<&'static str>,
     /// How clients may authenticate.
     pub token_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// Where a client asks whether a token is good. RFC 7662.
+    pub introspection_endpoint: String,
+    /// How clients may authenticate there.
+    pub introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// Where a client revokes a token. RFC 7009.
+    pub revocation_endpoint: String,
+    /// How clients may authenticate there.
+    pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     /// Every registered scope, in byte order.
     pub scopes_supported: Vec<&'a str>,
 }
@@ -28,13 +36,18 @@ pub struct Metadata<'a> {
 impl<'a> Metadata<'a> {
     /// Describes this issuer with these registered scopes.
     pub fn compose(issuer: &'a str, scopes: impl Iterator<Item = &'a ScopeToken>) -> Self {
+        let methods = AuthMethod::ALL.map(AuthMethod::as_str);
         Self {
             issuer,
             token_endpoint: format!("{issuer}/oauth2/token"),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
             response_types_supported: [],
             grant_types_supported: GrantType::ALL.map(GrantType::as_str).to_vec(),
-            token_endpoint_auth_methods_supported: AuthMethod::ALL.map(AuthMethod::as_str).to_vec(),
+            token_endpoint_auth_methods_supported: methods.to_vec(),
+            introspection_endpoint: format!("{issuer}/oauth2/introspect"),
+            introspection_endpoint_auth_methods_supported: methods.to_vec(),
+            revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+            revocation_endpoint_auth_methods_supported: methods.to_vec(),
             scopes_supported: scopes.map(ScopeToken::as_str).collect(),
         }
     }

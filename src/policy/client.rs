@@ -1,13 +1,13 @@
 //! A client: a machine that asks for tokens. Names of members follow RFC 7591 section 2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ClientId, Violation};
+use super::{ClientId, ResourceUri, Violation};
 use crate::limits::Quota;
 use crate::oauth::claims::{StaticClaims, is_reserved};
 use crate::oauth::credential::AuthMethod;
@@ -20,6 +20,9 @@ pub const MAX_NAME_LENGTH: usize = 200;
 pub const MAX_CLAIMS: usize = 32;
 /// The longest JSON text of all static claims together, in bytes.
 pub const MAX_CLAIMS_LENGTH: usize = 2048;
+
+/// The most audiences that one client may introspect tokens for.
+pub const MAX_INTROSPECTS: usize = 64;
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub struct Client {
     pub claims: Arc<StaticClaims>,
     /// Its own value for the limit of a scope.
     pub limits: BTreeMap<ScopeToken, Quota>,
+    /// Audiences whose tokens it may introspect, whoever has them.
+    #[serde(default)]
+    pub introspects: BTreeSet<ResourceUri>,
     /// A disabled client gets nothing.
     pub disabled: bool,
     /// When it was registered.
@@ -73,6 +79,9 @@ impl Client {
         }
         if let Some(outside) = self.limits.keys().find(|token| !self.scope.contains(token)) {
             return Err(Violation::new("limits", format!("{outside} is not part of scope")));
+        }
+        if self.introspects.len() > MAX_INTROSPECTS {
+            return Err(Violation::new("introspects", "at most 64 audiences"));
         }
         check_claims(&self.claims)
     }

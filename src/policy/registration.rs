@@ -1,12 +1,12 @@
 //! What a person says about a client: to register it, or to say anew what it is. RFC 7591 section 2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Client, ClientId};
+use super::{Client, ClientId, ResourceUri};
 use crate::limits::Quota;
 use crate::oauth::claims::StaticClaims;
 use crate::oauth::credential::AuthMethod;
@@ -39,6 +39,9 @@ pub struct Registration {
     /// Its own limits.
     #[serde(default)]
     pub limits: BTreeMap<ScopeToken, Quota>,
+    /// Audiences whose tokens it may introspect.
+    #[serde(default)]
+    pub introspects: BTreeSet<ResourceUri>,
     /// Whether it gets nothing; left out, as it was. Nobody is let in again by silence.
     #[serde(default)]
     pub disabled: Option<bool>,
@@ -58,6 +61,7 @@ impl Registration {
             lifetime: self.access_token_lifetime,
             claims: Arc::new(self.claims),
             limits: self.limits,
+            introspects: self.introspects,
             disabled: self.disabled.unwrap_or(before.is_some_and(|before| before.disabled)),
             created_at: before.map_or(now, |before| before.created_at),
             updated_at: now,

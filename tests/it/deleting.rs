@@ -137,7 +137,13 @@ async fn of_a_client_that_is_deleted_and_erased_no_file_has_the_name() {
         mint.admin_with(Method::PATCH, path, changes, &[("if-match", "*")]).await.assert_status(200);
         delete(mint, path).await.assert_status(204);
         let held = mintmark::policy::AdminScopes::all();
-        let auditor = Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned(), held };
+        let auditor = Actor {
+            name: "unix:7".to_owned(),
+            via: "socket",
+            request_id: "r-1".to_owned(),
+            once: None,
+            held,
+        };
         let whose = Whose::Client("person-4711".to_owned());
         let erased = mint.app().admin.erase(&auditor, &whose).await.unwrap();
         // Registered, a token, changed, deleted.

@@ -22,6 +22,7 @@ mod token_endpoint;
 mod client_authentication;
 mod introspection;
 mod issued_tokens;
+mod revocation;
 mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
@@ -35,6 +36,7 @@ mod database;
 mod deleting;
 mod documents;
 mod foreign_logs;
+mod idempotency;
 mod imported;
 mod keys;
 mod keys_by_hand;

@@ -312,7 +312,7 @@ impl Client {
             default_scope: client.default_scope.map(|scope| scope.to_string()),
             lifetime: client.lifetime.map(|span| Span(span.as_secs())),
             disabled: client.disabled.then_some(true),
-            introspects: Vec::new(),
+            introspects: client.introspects.into_iter().map(String::from).collect(),
             rotate_every: None,
             jwks: None,
             claims: claims.map_err(|problem| format!("client {id}: claims: {problem}"))?,
