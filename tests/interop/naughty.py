@@ -136,7 +136,9 @@ def check_changes(world):
     for name, change, read in client_fields():
         field = Field(f"PATCH client {name}")
         for text in NAUGHTY:
-            world.ask("PATCH", path, {"claims": None}, PATCH)
+            if name == "a claim's name":
+                # A merge patch adds to the names that are there.
+                world.ask("PATCH", path, {"claims": None}, PATCH)
             answer = world.ask("PATCH", path, change(text), PATCH)
             if field.take(text, answer, read):
                 field.stored[text] = text
@@ -168,7 +170,7 @@ def check_names(world):
     refused_or_kept(world, "resource", lambda text: world.ask("PUT", f"/admin/v1/resources/{segment(text)}", {"resource": text, "signing_alg": "ES256"})
                     if in_a_path(text, mintmark.RESOURCE) else Refusal(), lambda text: member(f"/admin/v1/resources/{segment(text)}", "resource"))
     refused_or_kept(world, "scope", lambda text: world.ask("PUT", f"/admin/v1/scopes/{segment(text)}", {
-        "scope": text, "resource": mintmark.RESOURCE, "limit": {"count": 1, "period": 1}, "enforce": True})
+        "scope": text, "resource": mintmark.RESOURCE, "limit": {"count": 1, "period": 1}, "enforce": "refuse"})
                     if in_a_path(text, mintmark.SCOPE) else Refusal(), lambda text: member(f"/admin/v1/scopes/{segment(text)}", "scope"))
     for name in ("scope", "default_scope", "token_endpoint_auth_method"):
         def write(text, name=name):
@@ -181,7 +183,7 @@ def check_names(world):
         refused_or_kept(world, f"resource's {name}", lambda text, name=name: world.ask("PUT", "/admin/v1/resources/https%3A%2F%2Fapi.example%2Fx", {
             "resource": "https://api.example/x", "signing_alg": "ES256", name: text}, TYPED), lambda text: text, False)
     refused_or_kept(world, "scope's resource", lambda text: world.ask("PUT", "/admin/v1/scopes/x", {
-        "scope": "x", "resource": text, "limit": {"count": 1, "period": 1}, "enforce": True}, TYPED), lambda text: text)
+        "scope": "x", "resource": text, "limit": {"count": 1, "period": 1}, "enforce": "refuse"}, TYPED), lambda text: text)
     refused_or_kept(world, "a key's alg", lambda text: world.ask("POST", "/admin/v1/keys/rotate", {"alg": text}) if text else Refusal(), lambda text: text, False)
 
 
