@@ -182,6 +182,7 @@ def check_names(world):
     for name in ("signing_alg", "resource"):
         refused_or_kept(world, f"resource's {name}", lambda text, name=name: world.ask("PUT", "/admin/v1/resources/https%3A%2F%2Fapi.example%2Fx", {
             "resource": "https://api.example/x", "signing_alg": "ES256", name: text}, TYPED), lambda text: text, False)
+    world.server.admin("scope", "set", "x", "--resource", mintmark.RESOURCE, "--limit", "1/1s")
     refused_or_kept(world, "scope's resource", lambda text: world.ask("PUT", "/admin/v1/scopes/x", {
         "scope": "x", "resource": text, "limit": {"count": 1, "period": 1}, "enforce": "refuse"}, TYPED), lambda text: text)
     refused_or_kept(world, "a key's alg", lambda text: world.ask("POST", "/admin/v1/keys/rotate", {"alg": text}) if text else Refusal(), lambda text: text, False)
