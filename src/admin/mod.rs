@@ -4,6 +4,7 @@
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
 //! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
+mod aging;
 mod answer;
 mod client_patch;
 mod clients;
@@ -31,6 +32,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use aging::DueSecrets;
 pub use answer::{Answer, KeyBody, Outcome, Secrets};
 pub use clients::Created;
 pub use erase::{Erased, Whose};
@@ -54,6 +56,7 @@ use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
+use crate::clients::LastUses;
 use crate::failpoint::failpoint;
 use crate::introspect::Revocations;
 use crate::issue::{ClockInsane, WallClock};
@@ -126,6 +129,9 @@ pub enum Refusal {
     /// The client has admin scopes that the caller does not hold.
     #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
     Beyond(AdminScopes),
+    /// A member of a client's registration breaks a rule. RFC 7591 section 3.2.2.
+    #[error(transparent)]
+    ClientMetadata(Violation),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -213,6 +219,8 @@ pub struct AdminParts {
     pub revocations: Arc<Revocations>,
     /// Tells the time of day, as far as it can be believed.
     pub wall_clock: Arc<WallClock>,
+    /// Knows when secrets were used.
+    pub last_uses: Arc<LastUses>,
     /// Hashes new secrets.
     pub hashing: Workers,
     /// Tells the time.

@@ -221,6 +221,7 @@ impl Mint {
                 Err(Denial::Refused(error))
             }
             Err(NotAuthenticated::NotDone(why)) => Err(why.into()),
+            Err(NotAuthenticated::NotRecorded(why)) => Err(why.into()),
         }
     }
 

@@ -55,7 +55,8 @@ async fn a_new_client_is_answered_whole_with_its_secret_and_read_back_without() 
             "client_id": "billing", "client_name": "Billing (nightly) – ä€🔑",
             "token_endpoint_auth_method": "client_secret_basic", "scope": "orders:read orders:write",
             "default_scope": "orders:read", "access_token_lifetime": 120, "claims": { "roles": ["b", "a"] },
-            "limits": { "orders:read": { "count": 5, "period": 60, "burst": 2 } }, "disabled": false,
+            "limits": { "orders:read": { "count": 5, "period": 60, "burst": 2 } }, "rotate_every": null,
+            "disabled": false,
             "created_at": START.seconds(), "updated_at": START.seconds(),
         });
         assert_eq!(body, expected);
@@ -156,6 +157,8 @@ async fn a_value_that_breaks_a_rule_is_named() {
             ("access_token_lifetime", json!(3_601)),
             ("claims", json!({ "iss": "evil" })),
             ("limits", json!({ "orders:write": { "count": 1, "period": 1 } })),
+            ("rotate_every", json!(3_599)),
+            ("rotate_every", json!(63_072_001)),
             ("client_name", json!("two\nlines")),
             ("client_name", json!("x".repeat(201))),
         ] {

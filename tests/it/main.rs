@@ -19,6 +19,7 @@ mod made_log;
 mod form;
 mod token_endpoint;
 
+mod client_assertions;
 mod client_authentication;
 mod introspection;
 mod issued_tokens;
@@ -28,6 +29,7 @@ mod scopes_and_limits;
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
 mod admin_over_tcp;
+mod aging;
 mod auditing;
 mod clients;
 mod clock;

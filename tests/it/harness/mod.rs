@@ -143,6 +143,7 @@ impl TestMint {
         app.revocations.tick().await.unwrap();
         app.rotator.tick().await.unwrap();
         app.denials.tick();
+        app.admin.tend_secrets(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
         settle(app).await;
         app.publisher.tick().await.unwrap();

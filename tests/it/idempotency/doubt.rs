@@ -139,6 +139,7 @@ async fn over_a_faulty_store() -> Faulty {
     let revocations =
         Revocations::open(ISSUER, store.clone(), recorder.clone(), clock.clone()).await.unwrap();
     let admin = Admin::new(AdminParts {
+        last_uses: Arc::default(),
         revocations: Arc::new(revocations),
         wall_clock: Arc::new(WallClock::start(clock.clone()).unwrap()),
         issuer: ISSUER.to_owned(),
