@@ -482,3 +482,22 @@ async fn an_algorithm_is_kept_by_its_name() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_secret_in_the_wrong_member_does_not_come_back() {
+    with_mint(async |mint| {
+        mint.usual_policy().await;
+        let secret = "MIGHAgEAMBMGByqGSM49\", expected \"";
+        let import = Some(json!({ "alg": secret, "pkcs8": "" }));
+        let import = mint.admin(Method::POST, "/admin/v1/keys/import", import).await;
+        let made = create(mint, json!({ "client_id": "a", "scope": "a", "claims": secret })).await;
+        create(mint, json!({ "client_id": "b", "scope": "orders:read" })).await.assert_status(201);
+        let patch = Some(json!({ "access_token_lifetime": secret }));
+        let path = "/admin/v1/clients/b";
+        let changed = mint.admin_with(Method::PATCH, path, patch, &[("if-match", "*")]).await;
+        for answer in [import, made, changed] {
+            assert!(!answer.assert_status(400).text().contains("MIGH"), "{}", answer.text());
+        }
+    })
+    .await;
+}
