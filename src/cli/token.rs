@@ -9,9 +9,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use clap::Subcommand;
+use clap::{Subcommand, ValueHint};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use hyper::{Method, Uri};
+use hyper::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::admin::{escaped, refusal};
@@ -27,11 +27,13 @@ use crate::jose::verify::{Decoded, Expected, decode_unverified, verify_access_to
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
     /// Ask the token endpoint for a token, as a client
+    #[command(after_help = "Example:\n  \
+        mintmark token request --client web --secret-file web.secret --scope orders:read")]
     Request(#[command(flatten)] Request),
     /// Show header and claims of a token without checking it
     Inspect {
         /// A file with the token; - is standard input
-        #[arg(default_value = "-")]
+        #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Check a token as an API would; exit code 1 if it is not valid
@@ -45,7 +47,7 @@ pub(super) struct Request {
     #[arg(long, value_name = "ID")]
     client: String,
     /// A file with the client's secret; - is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     secret_file: PathBuf,
     /// The scopes, as one text with blanks [default: the client's default scope]
     #[arg(long, value_name = "SCOPES")]
@@ -54,7 +56,7 @@ pub(super) struct Request {
     #[arg(long, value_name = "URI")]
     resource: Option<String>,
     /// The server [default: the configured issuer, else the public listener]
-    #[arg(long)]
+    #[arg(long, value_hint = ValueHint::Url)]
     url: Option<String>,
 }
 
@@ -62,10 +64,10 @@ pub(super) struct Request {
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
     /// A file with the token; - is standard input
-    #[arg(default_value = "-")]
+    #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// The issuer's keys: a file, or the URL of its jwks.json
-    #[arg(long, value_name = "URL|FILE")]
+    #[arg(long, value_name = "URL|FILE", value_hint = ValueHint::FilePath)]
     jwks: String,
     /// The issuer, exactly
     #[arg(long)]
@@ -111,7 +113,13 @@ async fn request(asked: &Request, session: &mut Session<'_, '_>) -> Result<Exit,
     }
     let answer = wire::send(&address, Method::POST, "/oauth2/token", headers, Bytes::from(form)).await?;
     if !answer.status.is_success() {
-        return Err(refusal(answer.status, &answer.headers, &answer.body));
+        let refused = refusal(answer.status, &answer.headers, &answer.body);
+        let advice = match answer.status {
+            StatusCode::UNAUTHORIZED => "check --client, the secret's file, and `mintmark client get`",
+            StatusCode::BAD_REQUEST => "see what the client may have with `mintmark client get`",
+            _ => return Err(refused),
+        };
+        return Err(refused.advised(advice));
     }
     let granted: Value = serde_json::from_slice(&answer.body)
         .map_err(|_| Failure::refused(format!("the answer of {address} is not JSON: is it Mintmark?")))?;
