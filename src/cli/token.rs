@@ -28,7 +28,7 @@ use crate::jose::verify::{Decoded, Expected, decode_unverified, verify_access_to
 pub(super) enum Token {
     /// Ask the token endpoint for a token, as a client
     #[command(after_help = "Example:\n  \
-        mintmark token request --client web --secret-file web.secret --scope orders:read")]
+        mintmark token request --client web --secret-file secret --scope orders:read")]
     Request(#[command(flatten)] Request),
     /// Show header and claims of a token without checking it
     Inspect {

@@ -37,7 +37,8 @@ async fn the_commands_of_every_day_have_an_example() {
         let ran = mintmark(&[&["help"], &words[..]].concat()).await;
         let (_, example) =
             ran.out.split_once("Example:\n").unwrap_or_else(|| panic!("{command}: {}", ran.out));
-        // What is shown can be typed.
+        // What is shown can be pasted.
+        assert_eq!(example.trim().lines().count(), 1, "{example}");
         let line = example.trim().replace('"', "");
         assert!(line.starts_with(&format!("mintmark {command} ")), "{line}");
         let typed: Vec<&str> = example.trim().split('"').collect();
