@@ -26,6 +26,8 @@ const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only 
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
     /// Register a client and print its first secret, unless it has keys of its own
+    #[command(after_help = "Example:\n  \
+        mintmark client create web --scope \"orders:read orders:write\" --lifetime 5m")]
     Create(#[command(flatten)] Box<Create>),
     /// Show a client
     Get {
@@ -52,6 +54,7 @@ pub(super) enum Client {
         id: String,
     },
     /// Make a further secret; the older one goes on working for a while
+    #[command(after_help = "Example:\n  mintmark client rotate-secret web --overlap 24h")]
     RotateSecret {
         /// The client's identifier
         id: String,

@@ -53,7 +53,9 @@ async fn a_refused_client_learns_why_and_never_sends_a_secret_in_the_clear() {
     .await;
     let request = ["token", "request", "--client", "web", "--secret-file", "-", "--url"];
     let ran = type_in(&[&request[..], &[&server.address]].concat(), "mms_x", false).await;
-    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", "error: invalid_client: no\n"));
+    let expected =
+        "error: invalid_client: no; check --client, the secret's file, and `mintmark client get`\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", expected));
     let ran = type_in(&[&request[..], &["http://auth.example.com"]].concat(), "mms_x", false).await;
     assert_eq!(ran.code, 2);
     assert!(!ran.err.contains("mms_x"));
