@@ -54,7 +54,7 @@ async fn a_refused_client_learns_why_and_never_sends_a_secret_in_the_clear() {
     let request = ["token", "request", "--client", "web", "--secret-file", "-", "--url"];
     let ran = type_in(&[&request[..], &[&server.address]].concat(), "mms_x", false).await;
     let expected =
-        "error: invalid_client: no; check --client, the secret's file, and `mintmark client get`\n";
+        "error: invalid_client: no; check the client, the file of its secret, and `mintmark client get`\n";
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", expected));
     let ran = type_in(&[&request[..], &["http://auth.example.com"]].concat(), "mms_x", false).await;
     assert_eq!(ran.code, 2);
