@@ -24,6 +24,8 @@ pub mod http;
 
 pub mod admin;
 
+pub mod introspect;
+
 pub mod issue;
 
 pub mod clients;

@@ -80,7 +80,7 @@ impl Admin {
         if indices.is_empty() {
             return Ok(());
         }
-        let Actor { name, via, request_id } = actor;
+        let Actor { name, via, request_id, .. } = actor;
         let object = match whose {
             Whose::Client(_) => "client",
             Whose::Subject(_) => "subject",

@@ -95,7 +95,7 @@ impl Admin {
     }
 
     async fn record_reading(&self, event: EventType, actor: &Actor, object: String) -> Result<(), Refusal> {
-        let Actor { name, via, request_id } = actor;
+        let Actor { name, via, request_id, .. } = actor;
         let body = body::line(&ReadBody { actor: name, via, request_id, object });
         self.parts.recorder.act(vec![Record::of(event, body)], Vec::new()).await?;
         Ok(())

@@ -20,16 +20,17 @@ use crate::audit::standing::Standings;
 use crate::clients::forgetting::Forgetting;
 use crate::clients::{Assertions, Authenticator};
 use crate::config::{Kek, Settings};
-use crate::http::admin::{AdminSide, Cursors, admin_router};
+use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::{Public, RequestIds, public_router};
+use crate::introspect::{Introspector, IntrospectorParts, Revocations};
 use crate::issue::{Mint, MintParts, WallClock};
 use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
 use crate::keys::signer::Signer;
 use crate::limits::Limiter;
-use crate::policy::Policy;
 use crate::policy::snapshot::Lifetimes;
+use crate::policy::{Builtin, Policy};
 use crate::store::Store;
 use crate::telemetry::Health;
 use crate::workers::Workers;
@@ -47,6 +48,7 @@ struct Ground {
     rotator: Arc<Rotator>,
     publisher: Arc<Publisher>,
     health: Arc<Health>,
+    revocations: Arc<Revocations>,
 }
 
 /// Opens the service: verifies what it finds, records its start, brings keys
@@ -117,6 +119,7 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
+    let revocations = Revocations::open(store.clone(), recorder.clone(), clock.clone()).await?;
     let health = Health::new(clock);
     Ok(Ground {
         ambient,
@@ -130,6 +133,7 @@ async fn lay(
         rotator,
         publisher,
         health,
+        revocations: Arc::new(revocations),
     })
 }
 
@@ -145,19 +149,11 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
     let mint = mint(settings, &ground, (&denials, &limiter, &hashing))?;
-    let admin = Arc::new(Admin::new(AdminParts {
-        store: store.clone(),
-        recorder: recorder.clone(),
-        policy: policy.clone(),
-        rotator: rotator.clone(),
-        served: served.clone(),
-        standings: Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone())),
-        hashing,
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-        lifetimes: lifetimes(settings),
-        algorithms: settings.keys.algorithms.clone(),
-    }));
+    let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
+    let introspector = Arc::new(introspector(settings, &ground, &standings));
+    let builtin = data_dir::builtin(settings)?;
+    let audience = builtin.resource().clone();
+    let admin = administration(settings, &ground, (builtin, &served, standings, hashing));
     let public = Public {
         issuer: settings.issuer.as_str().to_owned(),
         mint,
@@ -173,12 +169,18 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     };
     let cursors = Cursors::new(entropy.clone());
     let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
+    let side = Arc::new(side);
+    let gate =
+        Gate { side: side.clone(), audience, introspector: introspector.clone(), denials: denials.clone() };
     Ok(App {
         public: public_router(&Arc::new(public)),
-        admin_side: admin_router(Arc::new(side)),
+        admin_side: admin_router(side),
+        admin_over_tcp: admin_router_over_tcp(gate),
         admin,
         denials,
         limiter,
+        introspector,
+        revocations: ground.revocations,
         health: ground.health,
         signer: ground.signer,
         rotator: ground.rotator,
@@ -192,6 +194,30 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         writer: ground.writer,
         _lock: ground.lock,
     })
+}
+
+/// The acts of people.
+fn administration(
+    settings: &Settings,
+    ground: &Ground,
+    (builtin, served, standings, hashing): (Builtin, &Served, Arc<Standings>, Workers),
+) -> Arc<Admin> {
+    Arc::new(Admin::new(AdminParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        store: ground.store.clone(),
+        recorder: ground.recorder.clone(),
+        policy: ground.policy.clone(),
+        builtin,
+        rotator: ground.rotator.clone(),
+        signer: ground.signer.clone(),
+        served: served.clone(),
+        standings,
+        hashing,
+        clock: ground.ambient.clock.clone(),
+        entropy: ground.ambient.entropy.clone(),
+        lifetimes: lifetimes(settings),
+        algorithms: settings.keys.algorithms.clone(),
+    }))
 }
 
 /// What issues, over what stands already.
@@ -216,6 +242,20 @@ fn mint(
         wall_clock: ground.wall_clock.clone(),
         entropy: entropy.clone(),
     }))
+}
+
+/// What tells good tokens from others.
+fn introspector(settings: &Settings, ground: &Ground, standings: &Arc<Standings>) -> Introspector {
+    Introspector::new(IntrospectorParts {
+        issuer: settings.issuer.as_str().to_owned(),
+        rotator: ground.rotator.clone(),
+        policy: ground.policy.clone(),
+        standings: standings.clone(),
+        revocations: ground.revocations.clone(),
+        wall_clock: ground.wall_clock.clone(),
+        leeway: settings.keys.leeway,
+        deadline: settings.audit.deadline,
+    })
 }
 
 /// Never shorter than a receipt may be asked for: a day beyond the longest `exp`.

@@ -9,6 +9,7 @@ use crate::audit::recorder::RecordFault;
 use crate::issue::ClockInsane;
 use crate::jose::provider;
 use crate::keys::rotator::RotationFault;
+use crate::policy::Shadowed;
 use crate::store::StoreFault;
 use crate::store::sqlite::OpenFault;
 
@@ -69,6 +70,11 @@ pub enum CannotStart {
         /// What it is signed with.
         algorithm: &'static str,
     },
+    /// The store has objects of names that are the issuer's own.
+    #[error(
+        "admin.listen: {0}; leave the option out, give them other names by the socket, then set it again"
+    )]
+    Shadowed(Shadowed),
     /// The configuration names something impossible.
     #[error("{0}")]
     Setting(String),

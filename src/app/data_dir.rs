@@ -7,9 +7,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::{CannotStart, Purpose, process};
+use crate::admin::policy_in_force;
 use crate::audit::tile::Edge;
 use crate::config::{Settings, StoreUrl};
-use crate::policy::Policy;
+use crate::policy::{Builtin, Policy};
 use crate::store::sqlite::SqliteStore;
 use crate::store::status::BACKUP;
 use crate::store::{Batch, Change, Store};
@@ -91,14 +92,24 @@ async fn refuse_backup(path: &Path) -> Result<(), CannotStart> {
     mark.filter(|mark| !mark.is_empty()).map_or(Ok(()), |made_at| Err(CannotStart::Backup(made_at)))
 }
 
+/// What the issuer itself brings to every policy.
+pub(super) fn builtin(settings: &Settings) -> Result<Builtin, CannotStart> {
+    let algorithm = settings.keys.algorithms.first().copied();
+    let builtin = algorithm.and_then(|algorithm| Builtin::of(settings.issuer.as_str(), algorithm));
+    builtin.ok_or_else(|| CannotStart::Setting("issuer: it is too long to name the admin API".to_owned()))
+}
+
 /// The policy in force; an algorithm that is in use must be configured.
 pub(super) async fn load_policy(
     store: &dyn Store,
     settings: &Settings,
 ) -> Result<Arc<ArcSwap<Policy>>, CannotStart> {
-    let (policy, broken) = store.policy().await?;
-    for row in broken {
-        tracing::error!(%row, "a row of the policy cannot be read; it is left out");
+    let (policy, shadowed) = policy_in_force(store, &builtin(settings)?).await?;
+    if let Some(shadowed) = shadowed {
+        if settings.admin.listen.is_some() {
+            return Err(CannotStart::Shadowed(shadowed));
+        }
+        tracing::warn!(%shadowed, "no token can be for the admin API; give them other names");
     }
     for resource in policy.resources.values() {
         if !settings.keys.algorithms.contains(&resource.signing_alg) {

@@ -1,8 +1,8 @@
 //! The background work: each loop is a plain tick with a rhythm, watched and tried again.
 //!
-//! Who keeps the period after failures and who backs off: `store`, `checkpoint` and
-//! `policy` keep it, since recovery is to be seen at once, and a client that was
-//! disabled is to be refused at once; the others come back at growing distances.
+//! Who keeps the period after failures and who backs off: `store`, `checkpoint`,
+//! `policy` and `revocations` keep it, since recovery is to be seen at once, and a client that was
+//! disabled and a token that was revoked are to be refused at once; the others come back at growing distances.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     let mut loops = Loops { app, set: JoinSet::new() };
     loops.keys();
     loops.policy();
+    loops.revocations();
     loops.checkpoint(settings.audit.checkpoint);
     loops.store();
     loops.retention();
@@ -90,6 +91,16 @@ impl Loops<'_> {
         });
     }
 
+    /// Reads the revocations back when an act's outcome was unknown.
+    fn revocations(&mut self) {
+        let revocations = self.app.revocations.clone();
+        let cadence = Cadence::steady(Duration::from_secs(1));
+        self.run(Task { name: "revocations", cadence, advice: DISK }, move || {
+            let revocations = revocations.clone();
+            async move { revocations.tick().await.map_err(|fault| fault.to_string()) }
+        });
+    }
+
     /// Signs and publishes a checkpoint of what was written.
     fn checkpoint(&mut self, period: Duration) {
         let publisher = self.app.publisher.clone();
@@ -113,17 +124,20 @@ impl Loops<'_> {
         });
     }
 
-    /// Drops old bodies, but not by a clock that cannot be right.
+    /// Drops old bodies and old revocations, but not by a clock that cannot be right.
     fn retention(&mut self) {
         let (retention, wall_clock) = (self.app.retention.clone(), self.app.wall_clock.clone());
+        let revocations = self.app.revocations.clone();
         let told = retention.clone();
         let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
         self.run_with_concern(
             Task { name: "retention", cadence, advice: DISK },
             move || {
                 let (retention, now) = (retention.clone(), wall_clock.look());
+                let revocations = revocations.clone();
                 async move {
                     let now = now.map_err(|insane| insane.to_string())?;
+                    revocations.sweep(now).await.map_err(|fault| fault.to_string())?;
                     retention.tick(now).await.map_err(|fault| fault.to_string())
                 }
             },

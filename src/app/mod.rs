@@ -22,7 +22,7 @@ pub use data_dir::make_store;
 pub use database::{Database, look_at_store, migrate_store};
 pub use process::{harden, raise_open_files};
 pub use reopen::{Reopen, reopen_log};
-pub use serve::{Listeners, bind_public, serve};
+pub use serve::{Listeners, Ports, serve};
 
 use crate::admin::Admin;
 use crate::ambient::{Clock, Entropy};
@@ -35,6 +35,7 @@ use crate::audit::retention::Retention;
 use crate::clients::forgetting::Forgetting;
 use crate::config::{Kek, Settings};
 use crate::http::Router;
+use crate::introspect::{Introspector, Revocations};
 use crate::issue::WallClock;
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
@@ -73,8 +74,10 @@ pub struct Ambient {
 pub struct App {
     /// What the public listener serves.
     pub public: Router,
-    /// What the admin listener serves.
+    /// What the admin listener on the Unix socket serves.
     pub admin_side: Router,
+    /// What the admin listener over TCP serves, where there is one.
+    pub admin_over_tcp: Router,
     /// The acts of administration.
     pub admin: Arc<Admin>,
     /// Holds the keys that sign.
@@ -87,6 +90,10 @@ pub struct App {
     pub denials: Arc<Denials>,
     /// Holds clients to their limits.
     pub limiter: Arc<Limiter>,
+    /// Tells good tokens from others.
+    pub introspector: Arc<Introspector>,
+    /// The revocations in force.
+    pub revocations: Arc<Revocations>,
     /// Writes the log.
     pub recorder: Recorder,
     /// Durable memory.

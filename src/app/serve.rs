@@ -1,5 +1,6 @@
 //! Opens the doors, runs until told to stop, drains.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use super::{App, CannotStart, loops};
 use crate::config::Settings;
 use crate::http::accept;
+use crate::http::admin::MAX_POLICY;
 use crate::http::bounds::Caps;
 
 /// How long requests under way may take once the process was told to stop.
@@ -22,28 +24,47 @@ pub struct Listeners {
     pub public: TcpListener,
     /// For admins.
     pub admin: UnixListener,
+    /// For admins with tokens, if wanted.
+    pub admin_over_tcp: Option<TcpListener>,
 }
 
-/// Opens the public door. Done first: a start that fails for it has recorded nothing.
-pub async fn bind_public(settings: &Settings) -> Result<TcpListener, CannotStart> {
-    let address = settings.public.listen;
-    TcpListener::bind(address).await.map_err(|cause| CannotStart::Listen {
-        option: "public.listen",
-        address: address.to_string(),
-        cause,
-    })
+/// The doors that have a port.
+#[derive(Debug)]
+pub struct Ports {
+    /// For clients and verifiers.
+    pub public: TcpListener,
+    /// For admins with tokens, if wanted.
+    pub admin: Option<TcpListener>,
+}
+
+impl Ports {
+    /// Opens them. Done first: a start that fails for one of them has recorded nothing.
+    pub async fn bind(settings: &Settings) -> Result<Self, CannotStart> {
+        let public = bind("public.listen", settings.public.listen).await?;
+        let admin = match settings.admin.listen {
+            Some(address) => Some(bind("admin.listen", address).await?),
+            None => None,
+        };
+        Ok(Self { public, admin })
+    }
+}
+
+async fn bind(option: &'static str, address: SocketAddr) -> Result<TcpListener, CannotStart> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|cause| CannotStart::Listen { option, address: address.to_string(), cause })
 }
 
 impl Listeners {
     /// Opens the admin door. The open `app` holds the data directory, so a socket file that is there is nobody's.
-    pub fn complete(_app: &App, settings: &Settings, public: TcpListener) -> Result<Self, CannotStart> {
+    pub fn complete(_app: &App, settings: &Settings, ports: Ports) -> Result<Self, CannotStart> {
         let socket = &settings.admin.socket;
         let admin = accept::bind_admin_socket(socket).map_err(|cause| CannotStart::Listen {
             option: "admin.socket",
             address: socket.display().to_string(),
             cause,
         })?;
-        Ok(Self { public, admin })
+        let Ports { public, admin: admin_over_tcp } = ports;
+        Ok(Self { public, admin, admin_over_tcp })
     }
 }
 
@@ -57,9 +78,16 @@ pub async fn serve(app: App, settings: &Settings, listeners: Listeners, stop: im
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let caps = Caps::default();
-    let admin_caps = Caps { connections: 64, write_timeout: PATIENCE_WITH_ADMINS, ..caps };
+    let admin_caps =
+        Caps { connections: 64, write_timeout: PATIENCE_WITH_ADMINS, body_bytes: MAX_POLICY, ..caps };
     let public = accept::serve(listeners.public, app.public.clone(), caps, told(stopped.clone()), DRAIN);
-    let admin = accept::serve(listeners.admin, app.admin_side.clone(), admin_caps, told(stopped), DRAIN);
+    let admin =
+        accept::serve(listeners.admin, app.admin_side.clone(), admin_caps, told(stopped.clone()), DRAIN);
+    let admin_over_tcp = async {
+        if let Some(door) = listeners.admin_over_tcp {
+            accept::serve(door, app.admin_over_tcp.clone(), admin_caps, told(stopped), DRAIN).await;
+        }
+    };
     let health = app.health.clone();
     let stop = async {
         stop.await;
@@ -67,7 +95,7 @@ pub async fn serve(app: App, settings: &Settings, listeners: Listeners, stop: im
         health.stopping();
         stopping.send_replace(true);
     };
-    tokio::join!(public, admin, stop);
+    tokio::join!(public, admin, admin_over_tcp, stop);
     drop(background);
     // The door is shut; its file would only mislead. It goes while the data
     // directory is still held, so that it is nobody else's.

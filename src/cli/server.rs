@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::globals::Globals;
 use super::session::Terminal;
 use crate::ambient::{Entropy as _, SystemClock, SystemEntropy};
-use crate::app::{self, Ambient, App, CannotStart, Listeners, Purpose};
+use crate::app::{self, Ambient, App, CannotStart, Listeners, Ports, Purpose};
 use crate::config::{self, Complaint, Kek, Rate, Settings, create_kek, read_kek};
 
 pub use demo::dev;
@@ -32,11 +32,11 @@ pub async fn serve(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(),
     start_log(globals);
     app::harden();
     app::raise_open_files();
-    let public = app::bind_public(&settings).await.map_err(|error| cannot_start(&error))?;
+    let ports = Ports::bind(&settings).await.map_err(|error| cannot_start(&error))?;
     let app =
         App::open(&settings, &kek, system(), Purpose::Service).await.map_err(|error| cannot_start(&error))?;
     drop(kek);
-    let listeners = Listeners::complete(&app, &settings, public).map_err(|error| cannot_start(&error))?;
+    let listeners = Listeners::complete(&app, &settings, ports).map_err(|error| cannot_start(&error))?;
     tracing::info!(issuer = %settings.issuer, listen = %settings.public.listen, "serving");
     app::serve(app, &settings, listeners, stop_signal()?).await;
     Ok(())
@@ -117,7 +117,6 @@ fn not_in_force(settings: &Settings) -> Vec<Complaint> {
     let limits = &settings.limits;
     let per_minute = |count| Rate { count, period: Duration::from_mins(1) };
     let set = [
-        ("admin.listen", settings.admin.listen.is_some()),
         ("limits.attempts", limits.attempts != per_minute(10)),
         ("limits.source_attempts", limits.source_attempts != per_minute(100)),
         ("limits.nodes", limits.nodes.get() != 1),
@@ -180,14 +179,10 @@ mod tests {
         assert!(options(&[]).is_empty());
         assert!(options(&[("MINTMARK_LIMITS__ATTEMPTS", "10/1m")]).is_empty());
         let set = [
-            ("MINTMARK_ADMIN__LISTEN", "127.0.0.1:8081"),
             ("MINTMARK_LIMITS__ATTEMPTS", "5/1m"),
             ("MINTMARK_LIMITS__SOURCE_ATTEMPTS", "5/1m"),
             ("MINTMARK_LIMITS__NODES", "3"),
         ];
-        assert_eq!(
-            options(&set),
-            ["admin.listen", "limits.attempts", "limits.source_attempts", "limits.nodes"]
-        );
+        assert_eq!(options(&set), ["limits.attempts", "limits.source_attempts", "limits.nodes"]);
     }
 }

@@ -152,6 +152,13 @@ fn admin(reader: &mut Reader<'_>, data_dir: Option<&Path>, public: Option<&Publi
             "write another port",
         ));
     }
+    if let Some(address) = listen.filter(|address| !address.ip().is_loopback()) {
+        reader.complaints.push(Complaint::new(
+            options::ADMIN_LISTEN.row.path,
+            format!("{address} is not a loopback address, and plain HTTP would show tokens to the network"),
+            "write an address of 127.0.0.0/8 or [::1], and let a proxy with TLS on this machine pass requests on",
+        ));
+    }
     Some(Admin { socket, listen })
 }
 

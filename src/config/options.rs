@@ -125,7 +125,7 @@ options! {
     ADMIN_SOCKET: PathBuf = "admin.socket", Text, Derived("data/admin.sock"), values::path,
         "The Unix socket of the admin API, in data_dir unless set; who can open it is the admin.";
     ADMIN_LISTEN: SocketAddr = "admin.listen", Text, Off("127.0.0.1:8081"), values::listen,
-        "The address and port of the admin API over TCP; not served by this version, so leave it out.";
+        "The loopback address and port of the admin API over TCP, for clients with a token for <issuer>/admin.";
 
     STORE_URL: StoreUrl = "store.url", Text, Derived("sqlite:data/mintmark.db"), values::store_url,
         "The database, in data_dir unless set.";

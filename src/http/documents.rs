@@ -73,7 +73,7 @@ async fn metadata(State(documents): State<Arc<Documents>>, headers: HeaderMap) -
     if let Some(made) = made.as_ref().filter(|made| is_of(&made.of)) {
         return made.ready.answer(&headers);
     }
-    let metadata = Metadata::compose(&documents.issuer, policy.scopes.keys());
+    let metadata = Metadata::compose(&documents.issuer, policy.stored_scopes().map(|rule| &rule.name));
     let body = Bytes::from(serde_json::to_vec(&metadata).unwrap_or_default());
     let etag = format!("\"{}\"", Digest::of(&[&body]));
     let ready = Ready::new(body, &etag, &document.cache_control);

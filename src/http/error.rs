@@ -10,6 +10,7 @@ use crate::keys::rotator::ActFault;
 use crate::limits::Decision;
 use crate::limits::headers as limit_headers;
 use crate::oauth::{ErrorCode, OAuthError};
+use crate::policy::AdminScopes;
 use crate::store::StoreFault;
 use crate::telemetry::Readiness;
 
@@ -150,16 +151,23 @@ pub(super) fn malformed(what: Malformed, detail: &str, request_id: &str) -> Resp
     problem(status, title, detail.to_owned(), request_id)
 }
 
+/// In the extensions of the answer to who would have given a client these admin scopes and does not hold them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BeyondPower(pub(super) AdminScopes);
+
 /// The answer to an act that was not done.
 pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
     let (status, title) = match refusal {
         Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not found"),
         Refusal::Taken => (StatusCode::CONFLICT, "taken"),
+        Refusal::InUse(_) => (StatusCode::CONFLICT, "in use"),
         Refusal::TwoSecrets => (StatusCode::CONFLICT, "too many secrets"),
         Refusal::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "precondition required"),
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
         Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid value"),
         Refusal::ClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
+        Refusal::Policy(_) => (StatusCode::BAD_REQUEST, "invalid policy"),
+        Refusal::Beyond(_) => (StatusCode::FORBIDDEN, "beyond your own scopes"),
         Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
             (StatusCode::CONFLICT, "the keys do not allow it")
         }
@@ -170,6 +178,11 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         | Refusal::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),
         Refusal::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
     };
+    if let Refusal::Beyond(beyond) = refusal {
+        let mut response = problem(status, title, refusal.to_string(), request_id);
+        response.extensions_mut().insert(BeyondPower(*beyond));
+        return response;
+    }
     if status.is_server_error() {
         tracing::error!(request_id, fault = %refusal, "an administrative act failed");
         let detail = match refusal {
@@ -184,6 +197,46 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         return response;
     }
     problem(status, title, refusal.to_string(), request_id)
+}
+
+/// The answer over TCP to who did not say who it is, or `given` a token that is not good. RFC 6750 section 3.
+pub(super) fn unauthenticated(given: bool, request_id: &str) -> Response {
+    let (detail, challenge) = if given {
+        (
+            "the token is not one for the admin API, or no longer",
+            r#"Bearer realm="mintmark-admin", error="invalid_token""#,
+        )
+    } else {
+        ("send an access token for the admin API", r#"Bearer realm="mintmark-admin""#)
+    };
+    let mut response = problem(StatusCode::UNAUTHORIZED, "unauthenticated", detail.to_owned(), request_id);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}
+
+/// The answer over TCP to who may not do this; `needed` is what would do, if anything. RFC 6750 section 3.1.
+pub(super) fn beyond_token(needed: Option<AdminScopes>, request_id: &str) -> Response {
+    let detail = needed.map_or_else(
+        || "nobody may do this over TCP".to_owned(),
+        |needed| format!("the token needs the scope {needed}"),
+    );
+    let mut response = problem(StatusCode::FORBIDDEN, "insufficient scope", detail, request_id);
+    let scope = needed.map_or_else(String::new, |needed| format!(r#", scope="{needed}""#));
+    let challenge = format!(r#"Bearer realm="mintmark-admin", error="insufficient_scope"{scope}"#);
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// The answer where it could not be found out who calls: nobody is let in. The cause is logged here, once.
+pub(super) fn not_identified(fault: &dyn std::fmt::Display, request_id: &str) -> Response {
+    tracing::error!(request_id, %fault, "it could not be found out who calls the admin API");
+    let detail = "who you are cannot be found out right now; its log has the cause under this request_id";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = problem(status, "temporarily unavailable", detail.to_owned(), request_id);
+    response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
+    response
 }
 
 fn problem(status: StatusCode, title: &'static str, detail: String, request_id: &str) -> Response {
@@ -211,6 +264,8 @@ pub(super) fn try_later() -> Response {
 pub(super) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
 /// The answer that an object was made.
 pub(super) const CREATED: StatusCode = StatusCode::CREATED;
+/// The answer that an object is gone.
+pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
 /// The answer that something will be done later.
 pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 

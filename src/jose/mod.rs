@@ -4,6 +4,7 @@
 pub mod algorithm;
 pub mod client_keys;
 pub mod ed25519;
+mod ed25519_point;
 pub mod import;
 pub mod jwk;
 pub mod jwk_set;
@@ -14,6 +15,7 @@ mod published;
 pub mod rsa;
 mod rsa_strength;
 pub mod strict_json;
+pub mod unread;
 pub mod verify;
 
 pub use algorithm::{Algorithm, Kid};

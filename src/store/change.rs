@@ -5,7 +5,8 @@ use crate::audit::directory::StoredPage;
 use crate::digest::Digest;
 use crate::jose::Kid;
 use crate::keys::KeyRing;
-use crate::policy::{Client, ClientId, Resource, ScopeRule, SecretHash};
+use crate::oauth::ScopeToken;
+use crate::policy::{Client, ClientId, Resource, ResourceUri, ScopeRule, SecretHash};
 use crate::time::Timestamp;
 
 /// A log that is opened: its name and its key.
@@ -30,12 +31,24 @@ pub enum Change {
     PutResource(Resource),
     /// Makes or replaces a scope. Its `key` is given by the store.
     PutScope(ScopeRule),
-    /// Makes or replaces a client. Its `key` is given by the store.
+    /// Makes or replaces a client. Its `key` is given by the store. An id that was deleted is a conflict.
     PutClient(Client),
+    /// Takes away a resource of this version. That nothing uses it is the caller's matter.
+    DeleteResource(ResourceUri, u64),
+    /// Takes away a scope of this version, like a resource. Made again it gets another `key`.
+    DeleteScope(ScopeToken, u64),
+    /// Takes away a client of this version with its secrets. Its id is kept as [`reserved_id`](crate::policy::reserved_id) alone.
+    DeleteClient(ClientId, u64),
     /// Adds a secret to a client.
     AddSecret(ClientId, SecretHash),
     /// Lets a secret end at this time.
     EndSecret(String, Timestamp),
+    /// Notes when secrets were used last; never an earlier time than is noted. Those that are gone are passed over.
+    SecretsUsed(Vec<(String, Timestamp)>),
+    /// Notes when the owner of a secret was reminded to replace it.
+    SecretReminded(String, Timestamp),
+    /// Forgets the secrets that ended before this time.
+    SweepSecrets(Timestamp),
     /// Replaces the facts of the ring's keys; the stored version must be `expected`. A key
     /// that no longer signs loses its private half.
     SwapRing {
@@ -71,6 +84,29 @@ pub enum Change {
         /// How many at most.
         at_most: u32,
     },
+    /// Revokes one token; a conflict if it is revoked already.
+    RevokeToken {
+        /// Its `jti`.
+        jti: String,
+        /// When the row may go: no clock takes the token any more.
+        until: Timestamp,
+    },
+    /// Revokes what was issued before a time; a conflict unless the floor rises.
+    RaiseFloor {
+        /// Whose tokens; `None` for those of all clients.
+        client: Option<ClientId>,
+        /// The earliest `iat` that is still good.
+        not_before: Timestamp,
+    },
+    /// Forgets revocations that no token depends on any more.
+    ForgetRevoked {
+        /// Tokens that were kept until this time or an earlier one.
+        ended: Timestamp,
+        /// Floors of this time or an earlier one.
+        floors: Timestamp,
+        /// How many tokens at most, those that ended first.
+        at_most: u32,
+    },
     /// Writes a fact about this store.
     SetFact(&'static str, String),
     /// Uses a client assertion up. A conflict when it was used already, or when one that is remembered
@@ -104,15 +140,24 @@ impl Change {
             Self::PutResource(_)
             | Self::PutScope(_)
             | Self::PutClient(_)
+            | Self::DeleteResource(..)
+            | Self::DeleteScope(..)
+            | Self::DeleteClient(..)
             | Self::AddSecret(..)
             | Self::EndSecret(..) => true,
-            Self::SwapRing { .. }
+            Self::SecretsUsed(_)
+            | Self::SecretReminded(..)
+            | Self::SweepSecrets(_)
+            | Self::SwapRing { .. }
             | Self::OpenLog(_)
             | Self::ReopenLog(_)
             | Self::SealLogKey(_)
             | Self::Publish(_)
             | Self::Erase { .. }
             | Self::DropBodies { .. }
+            | Self::RevokeToken { .. }
+            | Self::RaiseFloor { .. }
+            | Self::ForgetRevoked { .. }
             | Self::SetFact(..)
             | Self::UseAssertion { .. }
             | Self::ForgetAssertions { .. } => false,

@@ -130,6 +130,15 @@ pub struct BrokenKey {
     pub state: Option<KeyState>,
 }
 
+/// The tokens that are good no longer before their time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// Single tokens by `jti`, and until when each is kept.
+    pub tokens: Vec<(String, Timestamp)>,
+    /// The earliest `iat` that is still good, by client; `None` for all clients.
+    pub floors: Vec<(Option<String>, Timestamp)>,
+}
+
 /// Durable memory. All reads see what was committed before they began.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -179,6 +188,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The whole policy. Broken rows are left out and told in `Err` lines beside it.
     async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault>;
+
+    /// Every revocation that is kept.
+    async fn revoked(&self) -> Result<Revoked, StoreFault>;
 
     /// The key ring.
     async fn key_ring(&self) -> Result<StoredRing, StoreFault>;

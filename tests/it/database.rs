@@ -7,7 +7,7 @@ use std::path::Path;
 use mintmark::app::CannotStart;
 use mintmark::audit::open::{CannotOpen, LAST_SIGNED};
 use mintmark::audit::verify::verify;
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use mintmark::store::Store as _;
 use mintmark::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -18,8 +18,13 @@ use crate::log::{busy_client, published_size, vkey};
 /// Types `mintmark db ...` on the machine of this service; gives the exit code and what it printed.
 async fn db(mint: &TestMint, arguments: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal =
-        Terminal { stdin: &mut std::io::empty(), stdout: &mut out, stderr: &mut err, is_terminal: false };
+    let mut terminal = Terminal {
+        stdin: &mut std::io::empty(),
+        stdout: &mut out,
+        stderr: &mut err,
+        is_terminal: false,
+        zone: Zone::utc(),
+    };
     let argv = ["mintmark", "db"].into_iter().chain(arguments.iter().copied()).map(OsString::from);
     let environment = vec![("MINTMARK_DATA_DIR".to_owned(), mint.data_dir().display().to_string())];
     let code = cli::run(argv, environment, mint.clock(), &mut terminal).await;
@@ -69,7 +74,7 @@ async fn status_tells_what_there_is_beside_a_running_server_and_after_it() {
             })
         );
         assert_eq!((head.size, &told["in_use"], &told["made_by"]), (size + 1, &json!(true), &json!("init")));
-        assert_eq!(told["schema"], json!({ "version": 3, "missing": [], "unknown": [] }));
+        assert_eq!(told["schema"], json!({ "version": 4, "missing": [], "unknown": [] }));
         assert_eq!((&told["body_months"], &told["backup_made"]), (&json!(["2026-11"]), &Value::Null));
         let file = database(mint);
         assert_eq!(told["bytes"]["file"], file.metadata().unwrap().len());
@@ -121,13 +126,24 @@ async fn migrations_are_applied_by_hand_only_while_no_server_runs() {
         execute(mint, "DELETE FROM _sqlx_migrations WHERE version >= 2").await;
         execute(mint, "DROP TABLE log_directory").await;
         execute(mint, "ALTER TABLE signing_keys DROP COLUMN retain_for").await;
+        for sql in [
+            "DROP TABLE deleted_clients",
+            "DROP TABLE used_assertions",
+            "DROP TABLE revoked_tokens",
+            "DROP TABLE token_floors",
+            "DROP TABLE idempotent_answers",
+            "ALTER TABLE client_secrets DROP COLUMN last_used_at",
+            "ALTER TABLE client_secrets DROP COLUMN reminded_at",
+        ] {
+            execute(mint, sql).await;
+        }
         let missing =
-            json!({ "version": 1, "missing": ["0002_key_retention", "0003_directory"], "unknown": [] });
+            json!({ "version": 1, "missing": ["0002_key_retention", "0003_directory", "0004_clients"], "unknown": [] });
         assert_eq!(status(mint).await["schema"], missing);
         let (code, out, _) = db(mint, &["migrate"]).await;
-        assert_eq!((code, out.as_str()), (0, "{\"applied\":[\"0002_key_retention\",\"0003_directory\"]}\n"));
+        assert_eq!((code, out.as_str()), (0, "{\"applied\":[\"0002_key_retention\",\"0003_directory\",\"0004_clients\"]}\n"));
         assert_eq!(db(mint, &["migrate"]).await.1, "{\"applied\":[]}\n");
-        assert_eq!(status(mint).await["schema"]["version"], 3);
+        assert_eq!(status(mint).await["schema"]["version"], 4);
 
         execute(mint, "INSERT INTO _sqlx_migrations VALUES (99, 'later', 0, 1, x'00', 0)").await;
         assert_eq!(status(mint).await["schema"]["unknown"], json!(["0099_later"]));

@@ -21,15 +21,19 @@ mod token_endpoint;
 
 mod client_assertions;
 mod client_authentication;
+mod introspection;
 mod issued_tokens;
 mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
+mod admin_over_tcp;
 mod auditing;
+mod clients;
 mod clock;
 mod cursors;
 mod database;
+mod deleting;
 mod documents;
 mod foreign_logs;
 mod imported;
@@ -37,6 +41,8 @@ mod keys;
 mod keys_by_hand;
 mod log;
 mod lost_keys;
+mod policy_files;
+mod preview;
 mod process;
 mod readiness;
 mod receipts;
@@ -47,6 +53,7 @@ mod retention;
 mod rollback;
 mod rotators;
 mod searching;
+mod secrets;
 mod signing;
 mod starting;
 mod tail;

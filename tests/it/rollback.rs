@@ -9,6 +9,7 @@ use mintmark::audit::event::EventType;
 use mintmark::audit::open::reopen::Reopened;
 use mintmark::audit::verify::verify;
 use mintmark::config::Kek;
+use mintmark::policy::AdminScopes;
 use serde_json::json;
 
 use crate::harness::{KEK, TestMint, foreign_connection, with_mint};
@@ -29,7 +30,12 @@ fn last_signed(mint: &TestMint) -> String {
 }
 
 async fn find(mint: &TestMint, token: &str) -> Found {
-    let actor = Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r".to_owned() };
+    let actor = Actor {
+        name: "unix:7".to_owned(),
+        via: "socket",
+        request_id: "r".to_owned(),
+        held: AdminScopes::all(),
+    };
     mint.app().admin.find_token(&actor, token).await.unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! The contract of `Store`, as one suite that each driver passes. `damaged_rows` is about SQLite's own rows.
 
 mod damaged_rows;
+mod gone;
 mod ring;
 
 use std::path::{Path, PathBuf};
@@ -136,6 +137,8 @@ fn secret(id: &str, selector: u32) -> SecretHash {
         phc: format!("phc {id}"),
         created_at: START,
         expires_at: None,
+        last_used_at: None,
+        reminded_at: None,
     }
 }
 

@@ -21,6 +21,7 @@ const ROWS: [(&str, &[&str]); 8] = [
         "shells: they ask the world and carry out what the pure rooms decide",
         &[
             "admin",
+            "introspect",
             "issue",
             "clients",
             "limits::limiter",
@@ -106,7 +107,7 @@ const LIBRARIES: [(&str, &[&str]); 14] = [
     ("argon2", &["src/clients/"]),
     ("moka", &["src/clients/"]),
     // Commands that only talk to a server look whether the file has what they need.
-    ("toml", &["src/config/", "src/cli/globals.rs"]),
+    ("toml", &["src/config/", "src/cli/globals.rs", "src/cli/policy/"]),
     ("clap", &["src/cli/"]),
     ("anyhow", &["src/cli/", "src/main.rs"]),
 ];

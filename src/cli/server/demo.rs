@@ -8,15 +8,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::{cannot_start, complaints, make_kek, start_log, stop_signal, system};
-use crate::admin::{Actor, Admin, NewClient, Refusal};
-use crate::app::{self, App, Listeners, Purpose};
+use crate::admin::{Actor, Admin, Expected, Refusal};
+use crate::app::{self, App, Listeners, Ports, Purpose};
 use crate::cli::failure::Failure;
 use crate::cli::globals::Globals;
 use crate::cli::session::Terminal;
 use crate::config::{Complaint, Settings, read_kek};
 use crate::limits::{Enforce, Quota};
 use crate::oauth::ScopeToken;
-use crate::policy::{Resource, ResourceUri, ScopeRule};
+use crate::policy::{AdminScopes, Registration, Resource, ResourceUri, ScopeRule};
 
 /// The demo's one API.
 const RESOURCE: &str = "https://orders.example.com";
@@ -42,11 +42,11 @@ pub async fn dev(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), F
     }
     let kek = complaints(read_kek(&settings.keys.kek_file).map_err(|error| vec![error.into()]), terminal)?;
     app::make_store(&settings, Purpose::Dev).await.map_err(|error| cannot_start(&error))?;
-    let public = app::bind_public(&settings).await.map_err(|error| cannot_start(&error))?;
+    let ports = Ports::bind(&settings).await.map_err(|error| cannot_start(&error))?;
     let app =
         App::open(&settings, &kek, ambient, Purpose::Dev).await.map_err(|error| cannot_start(&error))?;
     drop(kek);
-    let listeners = Listeners::complete(&app, &settings, public).map_err(|error| cannot_start(&error))?;
+    let listeners = Listeners::complete(&app, &settings, ports).map_err(|error| cannot_start(&error))?;
     let secrets =
         load(&app.admin, &settings).await.map_err(|refusal| Failure::refused(refusal.to_string()))?;
     print(&settings, &secrets, terminal)?;
@@ -81,19 +81,20 @@ fn settings(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<Settings, 
 
 /// Puts the demo policy in place where it is missing. What was changed by hand stays.
 async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, SecretString)>, Refusal> {
-    let actor = Actor { name: "dev".to_owned(), via: "dev", request_id: "start".to_owned() };
+    let held = AdminScopes::all();
+    let actor = Actor { name: "dev".to_owned(), via: "dev", request_id: "start".to_owned(), held };
     let uri = ResourceUri::parse(RESOURCE).map_err(|_| Refusal::Internal("the demo's resource"))?;
     let policy = admin.policy();
     if !policy.resources.contains_key(&uri) {
         let first = settings.keys.algorithms.first().copied();
         let signing_alg = first.ok_or(Refusal::Internal("no algorithm is configured"))?;
         let resource = Resource { uri: uri.clone(), signing_alg, lifetime: None, version: 0 };
-        admin.set_resource(&actor, resource, None).await?;
+        admin.set_resource(&actor, resource, Expected::Unsaid).await?;
     }
     for (name, limit, burst) in SCOPES {
         let rule = scope(name, limit, burst, &uri).ok_or(Refusal::Internal("the demo's scopes"))?;
         if !policy.scopes.contains_key(&rule.name) {
-            admin.set_scope(&actor, rule, None).await?;
+            admin.set_scope(&actor, rule, Expected::Unsaid).await?;
         }
     }
     let mut secrets = Vec::new();
@@ -103,10 +104,13 @@ async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, S
             admin.rotate_secret(&actor, id, OVERLAP).await?
         } else {
             let new = json!({ "client_id": id, "scope": scope, "default_scope": "orders:read" });
-            let new: NewClient =
+            let new: Registration =
                 serde_json::from_value(new).map_err(|_| Refusal::Internal("the demo's clients"))?;
-            let made = admin.create_client(&actor, new).await?.secret;
-            made.ok_or(Refusal::Internal("the demo's clients"))?
+            match admin.create_client(&actor, new).await {
+                // It was deleted by hand, for good.
+                Err(Refusal::Taken) => continue,
+                made => made?.secret.ok_or(Refusal::Internal("the demo's clients"))?,
+            }
         };
         secrets.push((id, made.secret));
     }

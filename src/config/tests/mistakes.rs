@@ -100,6 +100,12 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
         &["admin.listen: is the same as public.listen; write another port"],
     ),
     (
+        "[admin]\nlisten = \"0.0.0.0:8081\"",
+        &[
+            "admin.listen: 0.0.0.0:8081 is not a loopback address, and plain HTTP would show tokens to the network; write an address of 127.0.0.0/8 or [::1], and let a proxy with TLS on this machine pass requests on",
+        ],
+    ),
+    (
         "[audit]\norigin = \"my log\"\ndeadline = \"50ms\"",
         &[
             "audit.origin: \"my log\" cannot name a log (line 3); write 1 to 255 bytes without blanks and '+', such as \"auth.example.com/log\"",

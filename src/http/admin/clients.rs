@@ -1,22 +1,21 @@
 //! `/admin/v1/clients`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use secrecy::ExposeSecret as _;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::listing::{Listing, Route};
-use super::{AdminSide, Caller, Shared, answer, object, read_body, to_its_end};
-use crate::admin::{Created, NewClient, NewSecret, Refusal};
+use super::{AdminSide, Caller, Shared, answer, gone, if_match, object, read_body, read_patch, to_its_end};
+use crate::admin::{Created, Refusal};
 use crate::http::error;
-use crate::policy::Client;
+use crate::policy::{Client, Registration};
 
 /// The one answer that shows a secret. A client with keys has none, so its answer lacks both members.
 #[derive(Serialize)]
@@ -29,27 +28,12 @@ struct CreatedBody<'a> {
     client_secret: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct SecretBody<'a> {
-    secret_id: &'a str,
-    client_secret: &'a str,
-    expires_at: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RotateSecret {
-    /// Seconds that the secret before works on.
-    overlap: u64,
-}
-
 pub(super) fn router() -> Router<Arc<AdminSide>> {
     Router::new()
         .route("/admin/v1/clients", get(list).post(create))
-        .route("/admin/v1/clients/{id}", get(show))
+        .route("/admin/v1/clients/{id}", get(show).patch(update).delete(delete))
         .route("/admin/v1/clients/{id}/disable", post(disable))
         .route("/admin/v1/clients/{id}/enable", post(enable))
-        .route("/admin/v1/clients/{id}/secrets", post(rotate_secret))
 }
 
 async fn list(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
@@ -73,7 +57,7 @@ async fn show(State(side): Shared, caller: Caller, Path(id): Path<String>) -> Re
 }
 
 async fn create(State(side): Shared, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
-    let new: NewClient = match read_body(&headers, &body, &caller) {
+    let new: Registration = match read_body(&headers, &body, &caller) {
         Ok(new) => new,
         Err(refused) => return *refused,
     };
@@ -108,23 +92,24 @@ async fn set_disabled(
     answer(done, &caller.0.request_id, |client| object(client.version, &client, false))
 }
 
-async fn rotate_secret(
+async fn update(
     State(side): Shared,
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let RotateSecret { overlap } = match read_body(&headers, &body, &caller) {
-        Ok(read) => read,
+    let patch = match read_patch(&headers, &body, &caller) {
+        Ok(patch) => patch,
         Err(refused) => return *refused,
     };
-    let actor = caller.0.clone();
-    let overlap = Duration::from_secs(overlap);
-    let done = to_its_end(async move { side.admin.rotate_secret(&actor, &id, overlap).await }).await;
-    answer(done, &caller.0.request_id, |NewSecret { secret_id, secret }| {
-        let body =
-            SecretBody { secret_id: &secret_id, client_secret: secret.expose_secret(), expires_at: None };
-        (error::CREATED, error::json(&body)).into_response()
-    })
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.update_client(&actor, &id, patch, expected).await }).await;
+    answer(done, &caller.0.request_id, |client| object(client.version, &client, false))
+}
+
+async fn delete(State(side): Shared, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.delete_client(&actor, &id, expected).await }).await;
+    answer(done, &caller.0.request_id, gone)
 }

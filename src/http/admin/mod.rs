@@ -1,32 +1,41 @@
-//! The admin API on the Unix socket. Who can open the socket is the admin.
+//! The admin API: on the Unix socket, where who can open it is the admin, and over TCP, where a token says who it is.
 
 mod audit;
+mod bearer;
+mod body;
 mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod policy;
+mod preview;
 mod report;
+pub mod roles;
 mod rules;
+mod secrets;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+pub use bearer::{Gate, admin_router_over_tcp};
+pub use body::MAX_POLICY;
+use body::{read_body, read_patch};
 pub use cursor::Cursors;
 
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
 use super::{RequestIds, log};
-use crate::admin::{Actor, Admin, Refusal};
+use crate::admin::{Actor, Admin, Expected, Refusal};
 use crate::audit::served::Served;
-use crate::jose::strict_json;
+use crate::policy::AdminScopes;
 
 /// What the admin listener serves.
 pub struct AdminSide {
@@ -44,19 +53,26 @@ pub struct AdminSide {
 
 type Shared = State<Arc<AdminSide>>;
 
-/// Every route of the admin listener.
+/// Every route of the admin listener on the Unix socket.
 pub fn admin_router(side: Arc<AdminSide>) -> Router {
     let log = log::router(side.served.clone(), &side.vkey);
+    let by_socket = middleware::from_fn_with_state(side.clone(), name_the_peer);
+    acts(side).layer(by_socket).merge(log).layer(middleware::map_response(super::hardened))
+}
+
+/// The routes of the acts, for callers who are known already.
+fn acts(side: Arc<AdminSide>) -> Router {
     Router::new()
         .merge(clients::router())
+        .merge(secrets::router())
         .merge(rules::router())
         .merge(keys::router())
         .merge(audit::router())
+        .merge(policy::router())
+        .route("/admin/v1/token/preview", post(preview::preview))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(side)
-        .merge(log)
-        .layer(axum::middleware::map_response(super::hardened))
 }
 
 async fn no_route(caller: Caller) -> Response {
@@ -67,17 +83,31 @@ async fn no_method(caller: Caller) -> Response {
     error::malformed(Malformed::Method, "this route does not have that method", &caller.0.request_id)
 }
 
-/// Who calls, from the socket's own knowledge.
+/// Who calls: what the door that the request came by found out. No door, nobody.
+#[derive(Clone)]
 struct Caller(Actor);
 
-impl FromRequestParts<Arc<AdminSide>> for Caller {
-    type Rejection = std::convert::Infallible;
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, side: &Arc<AdminSide>) -> Result<Self, Self::Rejection> {
-        // Without a peer there is no socket: requests made in process, by tests.
-        let uid = parts.extensions.get::<PeerUid>().map_or(0, |peer| peer.0);
-        Ok(Self(Actor { name: format!("unix:{uid}"), via: "socket", request_id: side.request_ids.next() }))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| error::unauthenticated(false, "none"))
     }
+}
+
+/// The socket's door: the kernel says who it is.
+async fn name_the_peer(State(side): Shared, mut request: Request, next: Next) -> Response {
+    // Without a peer there is no socket: requests made in process, by tests.
+    let uid = request.extensions().get::<PeerUid>().map_or(0, |peer| peer.0);
+    let request_id = side.request_ids.next();
+    let held = AdminScopes::all();
+    request.extensions_mut().insert(Caller(Actor {
+        name: format!("unix:{uid}"),
+        via: "socket",
+        request_id,
+        held,
+    }));
+    next.run(request).await
 }
 
 /// Runs an act to its end, whether or not the caller stays: a change that was
@@ -90,27 +120,6 @@ where
     tokio::spawn(act).await.unwrap_or(Err(Refusal::Internal("the act failed")))
 }
 
-/// Reads a strict JSON body of one form.
-fn read_body<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: &Bytes,
-    caller: &Caller,
-) -> Result<T, Box<Response>> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    let refuse = |what, detail: &str| Box::new(error::malformed(what, detail, &caller.0.request_id));
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(refuse(Malformed::MediaType, "send application/json"));
-    }
-    let value = strict_json::parse(body, strict_json::MAX_DEPTH)
-        .map_err(|cause| refuse(Malformed::Body, &cause.to_string()))?;
-    // serde would also take an array of the members' values.
-    if !value.is_object() {
-        return Err(refuse(Malformed::Body, "send an object"));
-    }
-    serde_json::from_value(value).map_err(|cause| refuse(Malformed::Body, &cause.to_string()))
-}
-
 /// An object with its version as `ETag`.
 fn object(version: u64, object: &impl Serialize, created: bool) -> Response {
     let mut response = error::json(object);
@@ -120,13 +129,21 @@ fn object(version: u64, object: &impl Serialize, created: bool) -> Response {
     if created { (error::CREATED, response).into_response() } else { response }
 }
 
-/// The version that `If-Match` names. What names none that we ever gave is
+/// What `If-Match` says. What names no version that we ever gave is
 /// version 0, which no object has. RFC 9110 section 13.1.1.
-fn if_match(headers: &HeaderMap) -> Option<u64> {
-    let value = headers.get(header::IF_MATCH)?;
+fn if_match(headers: &HeaderMap) -> Expected {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Expected::Unsaid };
     let tag = value.to_str().unwrap_or_default().trim();
+    if tag == "*" {
+        return Expected::Any;
+    }
     let version = tag.strip_prefix("\"v").and_then(|tag| tag.strip_suffix('"'));
-    Some(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+    Expected::Version(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+}
+
+/// The answer to an act after which there is nothing to show.
+fn gone((): ()) -> Response {
+    error::NO_CONTENT.into_response()
 }
 
 fn answer<T>(done: Result<T, Refusal>, caller: &str, show: impl FnOnce(T) -> Response) -> Response {

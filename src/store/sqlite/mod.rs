@@ -15,8 +15,10 @@ mod number;
 mod parts;
 mod policy_rows;
 mod read;
+mod revoked_rows;
 mod ring_rows;
 mod schema;
+mod secret_rows;
 mod status;
 mod tend;
 
@@ -34,7 +36,7 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::status::{LogStatus, StoreStatus};
-use super::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use super::{Batch, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
 use crate::failpoint::failpoint;
@@ -204,6 +206,10 @@ impl Store for SqliteStore {
 
     async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {
         Ok(policy_rows::read(&self.readers).await?)
+    }
+
+    async fn revoked(&self) -> Result<Revoked, StoreFault> {
+        Ok(revoked_rows::read(&self.readers).await?)
     }
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {

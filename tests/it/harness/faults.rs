@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use mintmark::audit::directory::StoredPage;
 use mintmark::audit::tree::TreeHead;
 use mintmark::policy::Policy;
-use mintmark::store::{Batch, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use mintmark::store::{Batch, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use mintmark::time::Timestamp;
 
 /// What the next write meets.
@@ -127,6 +127,10 @@ impl Store for FaultyStore {
 
     async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {
         self.inner.policy().await
+    }
+
+    async fn revoked(&self) -> Result<Revoked, StoreFault> {
+        self.inner.revoked().await
     }
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use base64::Engine as _;
-use mintmark::app::{self, Ambient, App, Listeners, Purpose};
+use mintmark::app::{self, Ambient, App, Listeners, Ports, Purpose};
 use mintmark::config::{Kek, Settings};
 use mintmark::http::bounds::{Bounded, Caps, bound};
 use mintmark::jose::JwkSet;
@@ -140,6 +140,7 @@ impl TestMint {
     pub async fn tick(&self) {
         let app = self.app();
         app.admin.tick().await.unwrap();
+        app.revocations.tick().await.unwrap();
         app.rotator.tick().await.unwrap();
         app.denials.tick();
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
@@ -191,7 +192,8 @@ impl TestMint {
     pub async fn run(&mut self, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
         let (app, settings) = (self.app.take().unwrap(), self.settings());
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let listeners = Listeners::complete(&app, &settings, public).unwrap();
+        let ports = Ports { public, admin: None };
+        let listeners = Listeners::complete(&app, &settings, ports).unwrap();
         let until = async move { drop(stop.await) };
         tokio::spawn(async move { app::serve(app, &settings, listeners, until).await })
     }
@@ -296,6 +298,12 @@ impl TestMint {
     /// Sends any request to the admin listener.
     pub async fn admin_send(&self, request: Request<Body>) -> Answer {
         Answer::read(self.admin.answer(request).await).await
+    }
+
+    /// Sends any request to the admin listener over TCP.
+    pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
+        let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
+        Answer::read(door.answer(request).await).await
     }
 
     /// `GET` on the admin listener.
@@ -415,5 +423,6 @@ async fn settle(app: &App) {
 
 fn doors(app: &App) -> (Arc<Bounded>, Arc<Bounded>) {
     let caps = Caps::default();
-    (bound(app.public.clone(), &caps), bound(app.admin_side.clone(), &caps))
+    let of_admin = Caps { body_bytes: mintmark::http::admin::MAX_POLICY, ..caps };
+    (bound(app.public.clone(), &caps), bound(app.admin_side.clone(), &of_admin))
 }
