@@ -37,7 +37,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "ID")]
     pub admin_client: Option<String>,
     /// Over TCP: a file with that client's secret, which nobody else can read
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub admin_secret_file: Option<PathBuf>,
     /// Over TCP: who issues its tokens [default: the configured issuer]
     #[arg(long, global = true, value_name = "URL")]

@@ -99,6 +99,8 @@ fn keys_that_would_never_verify_an_assertion_are_refused() {
         (with(p256(), "x", json!(base64url(&[0; 32]))), Err(Point)),
         (with(p256(), "x", json!(base64url(&[0; 33]))), Err(Coordinate)),
         (with(ed25519(), "x", json!(base64url(&[0; 32]))), Err(Point)),
+        (with(ed25519(), "x", json!(base64url(&[&[2], [0; 31].as_slice()].concat()))), Err(Point)),
+        (with(ed25519(), "x", json!(base64url(&[0xff; 32]))), Err(Point)),
         (with(p256(), "use", json!("enc")), Err(Use)),
         (with(p256(), "key_ops", json!(["sign"])), Err(Use)),
         (json!("a key"), Err(Shape)),
@@ -117,6 +119,29 @@ fn keys_that_would_never_verify_an_assertion_are_refused() {
         let valid = pair(Algorithm::Es256).public().to_value();
         assert_eq!(read(vec![valid, jwk.clone()]), Err(verdict), "{jwk}");
     }
+}
+
+#[test]
+fn a_modulus_that_anybody_can_factor_is_refused() {
+    let modulus = crate::digest::base64url_decode(rsa()["n"].as_str().unwrap()).unwrap();
+    // Each step of 2 changes the remainder by 2, so that one of three odd neighbours is a multiple of three.
+    let neighbours = [0, 2, 4].map(|step| {
+        let mut number = modulus.clone();
+        *number.last_mut().unwrap() = modulus.last().unwrap() % 128 + step;
+        read(vec![with(rsa(), "n", json!(base64url(&number)))])
+    });
+    assert!(neighbours.contains(&Err(BadClientKeys::Weak(0))), "{neighbours:?}");
+    let all_ones = json!(base64url(&[0xff; 256]));
+    assert_eq!(read(vec![with(rsa(), "n", all_ones)]), Err(BadClientKeys::Weak(0)));
+    let roca =
+        include_str!("../../../keys/golden/rsa_weak.txt").lines().find(|line| line.starts_with("roca"));
+    let document = base64::Engine::decode(
+        &base64::engine::general_purpose::STANDARD,
+        roca.unwrap().split_once(' ').unwrap().1,
+    );
+    let pair = crate::jose::KeyPair::from_pkcs8(Algorithm::Ps256, &document.unwrap());
+    let key = pair.unwrap().public().to_value();
+    assert_eq!(read(vec![key]), Err(BadClientKeys::Weak(0)));
 }
 
 #[test]
