@@ -2,7 +2,7 @@
 
 use super::{Actor, Admin, Expected, Refusal, record};
 use crate::audit::event::EventType;
-use crate::policy::{Policy, Resource, ScopeRule};
+use crate::policy::{Policy, Resource, ScopeRule, Violation};
 use crate::store::Change;
 
 impl Admin {
@@ -50,7 +50,10 @@ impl Admin {
     pub async fn delete_resource(&self, actor: &Actor, uri: &str, expected: Expected) -> Result<(), Refusal> {
         let acting = self.act().await?;
         let policy = self.policy();
-        let before = policy.resources.get(uri).ok_or(Refusal::NotFound("resource"))?;
+        let before = policy.stored_resource(uri).ok_or_else(|| match policy.resources.get(uri) {
+            Some(_) => Violation::new("resource", "is the admin API, which nobody deletes").into(),
+            None => Refusal::NotFound("resource"),
+        })?;
         expected.of_existing(before.version)?;
         policy.check_resource_is_unused(uri)?;
         let record = record(EventType::ResourceDeleted, actor, uri, (Some(before.as_ref()), None));
@@ -62,7 +65,10 @@ impl Admin {
     pub async fn delete_scope(&self, actor: &Actor, name: &str, expected: Expected) -> Result<(), Refusal> {
         let acting = self.act().await?;
         let policy = self.policy();
-        let before = policy.scopes.get(name).ok_or(Refusal::NotFound("scope"))?;
+        let before = policy.stored_scope(name).ok_or_else(|| match policy.scopes.get(name) {
+            Some(_) => Violation::new("scope", "is one of the issuer's own, which nobody deletes").into(),
+            None => Refusal::NotFound("scope"),
+        })?;
         expected.of_existing(before.version)?;
         policy.check_scope_is_unused(name)?;
         let record = record(EventType::ScopeDeleted, actor, name, (Some(before.as_ref()), None));
