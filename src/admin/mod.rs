@@ -4,6 +4,8 @@
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
 //! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
+mod aging;
+mod answer;
 mod client_patch;
 mod clients;
 mod erase;
@@ -12,6 +14,7 @@ mod find;
 mod in_force;
 mod keys;
 mod log;
+mod once;
 mod policy;
 mod preview;
 mod proof;
@@ -19,26 +22,33 @@ mod report;
 mod rules;
 mod secrets;
 mod tail;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use aging::DueSecrets;
+pub use answer::{Answer, KeyBody, Outcome, Secrets};
 pub use clients::Created;
 pub use erase::{Erased, Whose};
 pub use expected::Expected;
 pub use find::{Found, Verdict};
 pub use in_force::policy_in_force;
 pub use keys::Revoke;
+pub use once::{Keyed, MAX_KEY_LENGTH, Once, Turn};
 pub use policy::{Application, Planned};
 pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
+pub use tokens::{IssuedBefore, RevokeTokens, TokensRevoked};
 
+use self::once::Running;
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
 use crate::audit::event::EventType;
@@ -46,7 +56,10 @@ use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
+use crate::clients::LastUses;
 use crate::failpoint::failpoint;
+use crate::introspect::Revocations;
+use crate::issue::{ClockInsane, WallClock};
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -71,6 +84,8 @@ pub struct Actor {
     pub via: &'static str,
     /// The request's identifier.
     pub request_id: String,
+    /// That it is done once however often it is asked for, where the caller wants that.
+    pub once: Option<Arc<Once>>,
     /// What of administration it may do, and so give to a client: everything who comes by the socket.
     pub held: AdminScopes,
 }
@@ -114,6 +129,9 @@ pub enum Refusal {
     /// The client has admin scopes that the caller does not hold.
     #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
     Beyond(AdminScopes),
+    /// A member of a client's registration breaks a rule. RFC 7591 section 3.2.2.
+    #[error(transparent)]
+    ClientMetadata(Violation),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -123,6 +141,18 @@ pub enum Refusal {
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),
+    /// The same was asked before and is being done.
+    #[error("the first request with this Idempotency-Key is still running: repeat it in a moment")]
+    StillRunning,
+    /// The key was used for something else.
+    #[error("this Idempotency-Key was used for another request")]
+    KeyOfAnother,
+    /// More keys in a day than are kept; the first is forgotten after this.
+    #[error("too many requests with an Idempotency-Key within a day: wait, or send it without")]
+    TooManyKeys(Duration),
+    /// The wall clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] ClockInsane),
     /// No checkpoint covers the entry yet.
     #[error("no checkpoint covers this entry yet; it does within seconds")]
     NotYet,
@@ -167,7 +197,7 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
-    /// The `iss` claim.
+    /// The `iss` claim, byte-identical to the configuration.
     pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
@@ -185,6 +215,12 @@ pub struct AdminParts {
     pub served: Served,
     /// Looks tokens up in the log.
     pub standings: Arc<Standings>,
+    /// The revocations in force.
+    pub revocations: Arc<Revocations>,
+    /// Tells the time of day, as far as it can be believed.
+    pub wall_clock: Arc<WallClock>,
+    /// Knows when secrets were used.
+    pub last_uses: Arc<LastUses>,
     /// Hashes new secrets.
     pub hashing: Workers,
     /// Tells the time.
@@ -206,6 +242,8 @@ pub struct Admin {
     erasing: Mutex<()>,
     /// The store may hold another policy than the one in force; [`Admin::tick`] catches up.
     behind: AtomicBool,
+    /// What is being done under an `Idempotency-Key`.
+    running: Arc<Running>,
 }
 
 /// The body of an administrative record; members in this order. No secret ever enters it.
@@ -222,7 +260,13 @@ struct ActBody<'a, O: Serialize> {
 impl Admin {
     /// Assembles administration.
     pub fn new(parts: AdminParts) -> Self {
-        Self { parts, acting: Mutex::new(()), erasing: Mutex::new(()), behind: AtomicBool::new(false) }
+        Self {
+            parts,
+            acting: Mutex::new(()),
+            erasing: Mutex::new(()),
+            behind: AtomicBool::new(false),
+            running: Arc::default(),
+        }
     }
 
     /// The policy in force.

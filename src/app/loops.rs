@@ -33,8 +33,11 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     loops.checkpoint(settings.audit.checkpoint);
     loops.store();
     loops.retention();
+    loops.answers();
     loops.tending();
     loops.sweep();
+    loops.secrets();
+    loops.forgetting();
     loops.alive();
     loops.set
 }
@@ -144,6 +147,19 @@ impl Loops<'_> {
         );
     }
 
+    /// Forgets answers that nobody may ask for again, but not by a clock that cannot be right.
+    fn answers(&mut self) {
+        let (admin, wall_clock) = (self.app.admin.clone(), self.app.wall_clock.clone());
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        self.run(Task { name: "answers", cadence, advice: DISK }, move || {
+            let (admin, now) = (admin.clone(), wall_clock.look());
+            async move {
+                let now = now.map_err(|insane| insane.to_string())?;
+                admin.forget_answers(now).await.map_err(|refusal| refusal.to_string())
+            }
+        });
+    }
+
     /// Carries the write-ahead log home, beside the writer.
     fn tending(&mut self) {
         let store = self.app.store.clone();
@@ -163,6 +179,34 @@ impl Loops<'_> {
             denials.tick();
             limiter.sweep(clock.monotonic());
             std::future::ready(Ok(()))
+        });
+    }
+
+    /// Notes uses of secrets, reminds of those that are due, forgets the ended ones, but not by a clock that cannot be right.
+    fn secrets(&mut self) {
+        let (admin, wall_clock) = (self.app.admin.clone(), self.app.wall_clock.clone());
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        self.run(Task { name: "secrets", cadence, advice: DISK }, move || {
+            let (admin, now) = (admin.clone(), wall_clock.look());
+            async move {
+                let now = now.map_err(|insane| insane.to_string())?;
+                admin.tend_secrets(now).await.map_err(|refusal| refusal.to_string())
+            }
+        });
+    }
+
+    /// Forgets used assertions, but not by a clock that cannot be right.
+    fn forgetting(&mut self) {
+        let (forgetting, wall_clock) = (self.app.forgetting.clone(), self.app.wall_clock.clone());
+        let clock = self.app.ambient.clock.clone();
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        self.run(Task { name: "forgetting", cadence, advice: DISK }, move || {
+            let (forgetting, now) = (forgetting.clone(), wall_clock.look());
+            let monotonic = clock.monotonic();
+            async move {
+                let now = now.map_err(|insane| insane.to_string())?;
+                forgetting.tick(now, monotonic).await.map_err(|fault| fault.to_string())
+            }
         });
     }
 

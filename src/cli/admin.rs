@@ -82,17 +82,55 @@ impl Admin {
         compose: impl FnOnce(Option<&Value>) -> Result<Map<String, Value>, Failure>,
     ) -> Result<Value, Failure> {
         let present = self.send(Method::GET, path, HeaderMap::new(), None).await?;
-        let mut headers = HeaderMap::new();
-        let body = if present.status == StatusCode::NOT_FOUND {
-            compose(None)?
+        let (headers, body) = if present.status == StatusCode::NOT_FOUND {
+            (HeaderMap::new(), compose(None)?)
         } else {
             let present = self.accepted(present)?;
-            let etag = present.headers.get(ETAG).ok_or_else(|| self.foreign("an ETag"))?;
-            headers.insert(IF_MATCH, etag.clone());
-            compose(Some(&present.document))?
+            (self.as_seen(&present)?, compose(Some(&present.document))?)
         };
         let answer = self.send(Method::PUT, path, headers, Some(&Value::Object(body))).await?;
         Ok(self.accepted(answer)?.document)
+    }
+
+    /// Changes the object at `path` by the merge patch (RFC 7396) that `compose` makes of the present one, unless
+    /// somebody else changed it in between.
+    pub async fn patch(
+        &self,
+        path: &str,
+        compose: impl FnOnce(&Value) -> Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
+        let present = self.accepted(self.send(Method::GET, path, HeaderMap::new(), None).await?)?;
+        let mut headers = self.as_seen(&present)?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/merge-patch+json"));
+        let patch = compose(&present.document)?;
+        let answer = self.send(Method::PATCH, path, headers, Some(&patch)).await?;
+        Ok(self.accepted(answer)?.document)
+    }
+
+    /// Takes the object at `path` away, unless somebody else changed it in between.
+    pub async fn delete(&self, path: &str) -> Result<(), Failure> {
+        let present = self.send(Method::GET, path, HeaderMap::new(), None).await?;
+        let headers = self.as_seen(&self.accepted(present)?)?;
+        self.end(path, headers).await
+    }
+
+    /// Takes what is at `path` away, whatever it is like by now.
+    pub async fn delete_unseen(&self, path: &str) -> Result<(), Failure> {
+        self.end(path, HeaderMap::new()).await
+    }
+
+    async fn end(&self, path: &str, headers: HeaderMap) -> Result<(), Failure> {
+        let answer = self.send(Method::DELETE, path, headers, None).await?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        Err(refusal(answer.status, &answer.headers, &answer.body))
+    }
+
+    /// The condition that the object still is what was read.
+    fn as_seen(&self, present: &Answer) -> Result<HeaderMap, Failure> {
+        let etag = present.headers.get(ETAG).ok_or_else(|| self.foreign("an ETag"))?;
+        Ok(HeaderMap::from_iter([(IF_MATCH, etag.clone())]))
     }
 
     /// All pages of a list as one `{"items":[...]}`, with `at_most` items if that is given, beside
@@ -169,7 +207,7 @@ impl Admin {
         body: Option<&Value>,
     ) -> Result<Response, Failure> {
         let body = body.map_or_else(Bytes::new, |body| {
-            headers.extend(json_headers());
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
             Bytes::from(body.to_string())
         });
         Ok(self.exchange(method, path, headers, body).await?)

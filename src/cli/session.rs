@@ -114,6 +114,14 @@ impl Session<'_, '_> {
         })
     }
 
+    /// Says what was done where there is no document to show: to people, since programs have the exit code.
+    pub fn say(&mut self, lines: &[String]) -> Result<(), Failure> {
+        if self.format() == Format::Table {
+            lines.iter().try_for_each(|line| writeln!(self.terminal.stdout, "{line}"))?;
+        }
+        Ok(())
+    }
+
     /// A remark for a person, beside the data.
     pub fn remark(&mut self, text: &str) -> Result<(), Failure> {
         Ok(writeln!(self.terminal.stderr, "{text}")?)

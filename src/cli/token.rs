@@ -1,9 +1,10 @@
-//! `mintmark token`: be a client, look into a token, check one, ask what one would be.
+//! `mintmark token`: be a client, look into a token, check one, ask what one would be, revoke some.
 //!
-//! Only the last of these needs the admin API. A secret comes from a file or standard
+//! Only the last two need the admin API. A secret comes from a file or standard
 //! input, never from the command line, where other users of the machine see it.
 
 mod preview;
+mod revoke;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(super) enum Token {
     Verify(#[command(flatten)] Verify),
     /// Show what a client would get, and why; nothing is issued
     Preview(#[command(flatten)] preview::Preview),
+    /// Let tokens be good no longer, such as when they leaked
+    Revoke(#[command(flatten)] revoke::Revoke),
 }
 
 /// Who asks whom for what.
@@ -89,6 +92,7 @@ pub(super) async fn run(verb: Token, session: &mut Session<'_, '_>) -> Result<Ex
         Token::Inspect { file } => inspect(&file, session),
         Token::Verify(expected) => verify(&expected, session).await,
         Token::Preview(asked) => preview::run(&asked, session).await,
+        Token::Revoke(asked) => revoke::revoke(&asked, session).await.map(|()| Exit::Done),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The one table from what went wrong to what the caller sees. No status code of an endpoint is chosen elsewhere.
 
+use std::error::Error;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use crate::admin::Refusal;
+use crate::admin::{Outcome, Refusal};
 use crate::issue::Denial;
 use crate::keys::rotator::ActFault;
 use crate::limits::Decision;
@@ -40,15 +42,34 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
             } else {
                 tracing::error!(request_id, %fault, "no token was issued");
             }
-            let error = (
-                ErrorCode::TemporarilyUnavailable,
-                "the service cannot issue tokens right now; see Retry-After",
-            );
-            let mut response = oauth(StatusCode::SERVICE_UNAVAILABLE, error, request_id);
-            response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
-            response
+            unavailable("the service cannot issue tokens right now; see Retry-After", request_id)
         }
     }
+}
+
+/// The answer to a question about a token whose caller is not told anything.
+pub(super) fn not_told(denial: &Denial, request_id: &str) -> Response {
+    match denial {
+        Denial::Failed(fault) => unanswered(fault, fault.is_overload(), request_id),
+        Denial::Refused(_) | Denial::Limited(_) => denied(denial, request_id),
+    }
+}
+
+/// The answer to a question about a token, or to its revocation, whose outcome is unknown. The cause is logged here, once.
+pub(super) fn unanswered(fault: &dyn Error, is_overload: bool, request_id: &str) -> Response {
+    if is_overload {
+        tracing::warn!(request_id, %fault, "a question about a token was not answered");
+    } else {
+        tracing::error!(request_id, %fault, "a question about a token was not answered");
+    }
+    unavailable("the service cannot answer right now; see Retry-After", request_id)
+}
+
+fn unavailable(description: &'static str, request_id: &str) -> Response {
+    let error = (ErrorCode::TemporarilyUnavailable, description);
+    let mut response = oauth(StatusCode::SERVICE_UNAVAILABLE, error, request_id);
+    response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
+    response
 }
 
 /// The answer to a request that the caller can mend.
@@ -90,9 +111,21 @@ pub(super) fn limits(response: &mut Response, decision: &Decision) {
     }
 }
 
+const JSON: &str = "application/json; charset=utf-8";
+
 /// A JSON answer in UTF-8.
 pub(super) fn json<T: Serialize>(body: &T) -> Response {
-    typed_json(body, "application/json; charset=utf-8")
+    typed_json(body, JSON)
+}
+
+/// The answer to an act that was done, its body composed already.
+pub(super) fn done(outcome: Outcome, body: String) -> Response {
+    let status = match outcome {
+        Outcome::Done => StatusCode::OK,
+        Outcome::Made => StatusCode::CREATED,
+        Outcome::Awaited => StatusCode::ACCEPTED,
+    };
+    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
 }
 
 fn typed_json<T: Serialize>(body: &T, kind: &'static str) -> Response {
@@ -136,6 +169,8 @@ pub(super) enum Malformed {
     Method,
     /// The object in the body is not the one in the path.
     OtherObject,
+    /// The `Idempotency-Key` is none.
+    Key,
 }
 
 /// The answer to a malformed request.
@@ -147,6 +182,7 @@ pub(super) fn malformed(what: Malformed, detail: &str, request_id: &str) -> Resp
         Malformed::Route => (StatusCode::NOT_FOUND, "no such route"),
         Malformed::Method => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
         Malformed::OtherObject => (StatusCode::BAD_REQUEST, "path and body differ"),
+        Malformed::Key => (StatusCode::BAD_REQUEST, "malformed key"),
     };
     problem(status, title, detail.to_owned(), request_id)
 }
@@ -166,7 +202,11 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
         Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid value"),
         Refusal::Policy(_) => (StatusCode::BAD_REQUEST, "invalid policy"),
+        Refusal::StillRunning => (StatusCode::CONFLICT, "still running"),
+        Refusal::KeyOfAnother => (StatusCode::UNPROCESSABLE_ENTITY, "another request"),
+        Refusal::TooManyKeys(_) => (StatusCode::TOO_MANY_REQUESTS, "too many keys"),
         Refusal::Beyond(_) => (StatusCode::FORBIDDEN, "beyond your own scopes"),
+        Refusal::ClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
         Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
             (StatusCode::CONFLICT, "the keys do not allow it")
         }
@@ -174,6 +214,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         | Refusal::NotHashed(_)
         | Refusal::Unknown(_)
         | Refusal::NotYet
+        | Refusal::Clock(_)
         | Refusal::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),
         Refusal::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
     };
@@ -195,7 +236,11 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, pause);
         return response;
     }
-    problem(status, title, refusal.to_string(), request_id)
+    let mut response = problem(status, title, refusal.to_string(), request_id);
+    if let Refusal::TooManyKeys(wait) = refusal {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().saturating_add(1).into());
+    }
+    response
 }
 
 /// The answer over TCP to who did not say who it is, or `given` a token that is not good. RFC 6750 section 3.
@@ -261,12 +306,8 @@ pub(super) fn try_later() -> Response {
 
 /// The answer to a conditional request whose document is the one the caller has.
 pub(super) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
-/// The answer that an object was made.
-pub(super) const CREATED: StatusCode = StatusCode::CREATED;
 /// The answer that an object is gone.
 pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
-/// The answer that something will be done later.
-pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
 /// The answer to "are you ready?".
 pub(super) fn readiness(readiness: &Readiness) -> Response {

@@ -14,6 +14,7 @@ mod published;
 pub mod rsa;
 mod rsa_strength;
 pub mod strict_json;
+pub mod unread;
 pub mod verify;
 
 pub use algorithm::{Algorithm, Kid};

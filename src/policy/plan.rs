@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{
     Builtin, Client, Policy, RegisteredClient, Registration, Resource, ResourceUri, ScopeRule, Violation,
 };
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, unread};
 use crate::time::Timestamp;
 
 /// A policy as a person wants it. Each object is read on its own, so that every complaint is told at once.
@@ -113,7 +113,7 @@ pub fn plan(current: &Policy, wanted: Wanted, rules: Rules<'_>) -> Result<Plan, 
     let places = Places::of(&resources, &scopes, &clients);
     put_resources(current, &mut after, resources);
     put_scopes(current, &mut after, scopes);
-    put_clients(current, &mut after, (clients, rules.now));
+    put_clients(current, &mut after, (clients, rules.now), &mut complaints);
     places.check((current, &after), rules, &mut complaints);
     if !complaints.0.is_empty() {
         return Err(complaints.0);
@@ -153,10 +153,17 @@ fn put_clients(
     current: &Policy,
     after: &mut Policy,
     (wanted, now): (Vec<(String, Registration)>, Timestamp),
+    complaints: &mut Complaints,
 ) {
-    for (_, registration) in wanted {
+    for (place, registration) in wanted {
         let before = current.clients.get(&registration.client_id);
-        let client = registration.over(before.map(|before| &before.client), now);
+        let client = match registration.over(before.map(|before| &before.client), now) {
+            Ok(client) => client,
+            Err(violation) => {
+                complaints.add(&place, violation);
+                continue;
+            }
+        };
         let unchanged = |before: &Client| {
             let (version, updated_at) = (client.version, client.updated_at);
             Client { updated_at, version, ..before.clone() } == client
@@ -224,7 +231,7 @@ impl Complaints {
             }
             match serde_json::from_value(value) {
                 Ok(object) => read.push((place, object)),
-                Err(cause) => self.add(&place, cause),
+                Err(cause) => self.add(&place, unread::reason(&cause)),
             }
         }
         read

@@ -137,7 +137,13 @@ async fn of_a_client_that_is_deleted_and_erased_no_file_has_the_name() {
         mint.admin_with(Method::PATCH, path, changes, &[("if-match", "*")]).await.assert_status(200);
         delete(mint, path).await.assert_status(204);
         let held = mintmark::policy::AdminScopes::all();
-        let auditor = Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned(), held };
+        let auditor = Actor {
+            name: "unix:7".to_owned(),
+            via: "socket",
+            request_id: "r-1".to_owned(),
+            once: None,
+            held,
+        };
         let whose = Whose::Client("person-4711".to_owned());
         let erased = mint.app().admin.erase(&auditor, &whose).await.unwrap();
         // Registered, a token, changed, deleted.
@@ -240,6 +246,22 @@ async fn a_member_that_a_put_leaves_out_is_reset() {
             "total": null, "enforce": "refuse", "token_lifetime": null,
         });
         assert_eq!(put(least).await.assert_status(200).json(), expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_issuer_brings_along_is_deleted_by_nobody() {
+    with_mint(async |mint| {
+        let admin = format!("/admin/v1/resources/{}", segment("https://auth.example.com/admin"));
+        for path in [&admin, &scope_path("admin:read"), &scope_path("admin:keys")] {
+            mint.admin_get(path).await.assert_status(200);
+            for fields in [&[][..], &[("if-match", "*")], &[("if-match", "\"v0\"")]] {
+                let detail = delete_with(mint, path, fields).await.assert_problem(400).text();
+                assert!(detail.contains("nobody deletes"), "{detail}");
+            }
+            mint.admin_get(path).await.assert_status(200);
+        }
     })
     .await;
 }

@@ -1,7 +1,9 @@
 //! The contract of `Store`, as one suite that each driver passes. `damaged_rows` is about SQLite's own rows.
 
+mod answers;
 mod damaged_rows;
 mod gone;
+mod revoked;
 mod ring;
 
 use std::path::{Path, PathBuf};

@@ -6,13 +6,15 @@ mod file;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
-use super::output::{Format, NOTHING, Table, member, text};
+use super::output::{Format, NOTHING, Table, member, rate, text};
 use super::session::Session;
+use crate::time::span_text;
 
 const POLICY: &str = "/admin/v1/policy";
 
@@ -69,8 +71,10 @@ pub(super) async fn run(verb: Policy, session: &mut Session<'_, '_>) -> Result<E
 async fn send(act: &str, wanted: &Wanted, session: &mut Session<'_, '_>) -> Result<Value, Failure> {
     let text = session.read_text(&wanted.file)?;
     let folder = wanted.file.parent().unwrap_or(Path::new(""));
-    let policy = file::read(&text, folder)
-        .map_err(|problem| Failure::usage(format!("{}: {problem}", wanted.file.display())))?;
+    let policy = file::read(&text, folder).map_err(|problem| match wanted.file.to_str() {
+        Some("-") => Failure::usage(problem),
+        _ => Failure::usage(format!("{}: {problem}", wanted.file.display())),
+    })?;
     let body = json!({ "policy": policy, "prune": wanted.prune });
     session.admin()?.post(&format!("{POLICY}/{act}"), Some(&body)).await
 }
@@ -126,7 +130,11 @@ fn print_tokens(out: &mut dyn Write, tokens: &[Value]) -> io::Result<()> {
         let change = match (token.get("before"), token.get("after")) {
             (_, None | Some(Value::Null)) => "none any more".to_owned(),
             (None | Some(Value::Null), Some(after)) => {
-                format!("new: {} for {} s", member(after, "scope"), lifetime(after))
+                format!(
+                    "new: {} for {}",
+                    member(after, "scope"),
+                    after.get("lifetime").map_or_else(String::new, |lifetime| said("lifetime", lifetime))
+                )
             }
             (Some(before), Some(after)) => {
                 differences(&["scope", "signing_alg", "lifetime", "claims", "limits"], before, after)
@@ -149,20 +157,37 @@ fn members(change: &Value) -> String {
 }
 
 fn differences(names: &[&str], before: &Value, after: &Value) -> String {
-    let side = |object: &Value, name: &str| match object.get(name) {
-        Some(lifetime @ Value::Object(members)) if members.contains_key("bounds") => {
-            lifetime.get("seconds").map_or_else(|| NOTHING.to_owned(), text)
-        }
-        Some(value) => text(value),
-        None => NOTHING.to_owned(),
+    let side = |object: &Value, name: &str| {
+        object.get(name).map_or_else(|| NOTHING.to_owned(), |value| said(name, value))
     };
     let changed = names.iter().map(|name| (name, side(before, name), side(after, name)));
     let told = changed.filter(|(_, before, after)| before != after);
     told.map(|(name, before, after)| format!("{name}: {before} -> {after}")).collect::<Vec<_>>().join("; ")
 }
 
-fn lifetime(shape: &Value) -> u64 {
-    shape.get("lifetime").and_then(|lifetime| lifetime.get("seconds")?.as_u64()).unwrap_or_default()
+/// A member's value in the words in which a person would set it.
+fn said(name: &str, value: &Value) -> String {
+    let Some(members) = value.as_object() else {
+        return match value.as_u64() {
+            Some(seconds) if name.ends_with("lifetime") || name == "rotate_every" => {
+                span_text(Duration::from_secs(seconds))
+            }
+            _ => text(value),
+        };
+    };
+    if let Some(rate) = rate(value) {
+        return rate;
+    }
+    match members.get("seconds") {
+        // A lifetime with its reasons, which stand in JSON.
+        Some(seconds) if members.contains_key("bounds") => said("lifetime", seconds),
+        _ if members.is_empty() => NOTHING.to_owned(),
+        _ => members
+            .iter()
+            .map(|(name, value)| format!("{name}={}", said(name, value)))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
 }
 
 fn items<'a>(object: &'a Value, name: &str) -> &'a [Value] {

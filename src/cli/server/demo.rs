@@ -81,8 +81,8 @@ fn settings(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<Settings, 
 
 /// Puts the demo policy in place where it is missing. What was changed by hand stays.
 async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, SecretString)>, Refusal> {
-    let held = AdminScopes::all();
-    let actor = Actor { name: "dev".to_owned(), via: "dev", request_id: "start".to_owned(), held };
+    let (name, request_id, held) = ("dev".to_owned(), "start".to_owned(), AdminScopes::all());
+    let actor = Actor { name, via: "dev", request_id, once: None, held };
     let uri = ResourceUri::parse(RESOURCE).map_err(|_| Refusal::Internal("the demo's resource"))?;
     let policy = admin.policy();
     if !policy.resources.contains_key(&uri) {
@@ -109,7 +109,7 @@ async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, S
             match admin.create_client(&actor, new).await {
                 // It was deleted by hand, for good.
                 Err(Refusal::Taken) => continue,
-                made => made?.secret,
+                made => made?.secret.ok_or(Refusal::Internal("the demo's clients"))?,
             }
         };
         secrets.push((id, made.secret));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Caller;
 use crate::http::error::{self, Malformed};
-use crate::jose::strict_json;
+use crate::jose::{strict_json, unread};
 
 /// The longest body of a request about one object, bytes.
 const MAX_OBJECT: usize = 64 * 1024;
@@ -49,7 +49,7 @@ pub(super) fn read_patch(
 
 fn typed<T: DeserializeOwned>(members: Map<String, Value>, caller: &Caller) -> Result<T, Box<Response>> {
     serde_json::from_value(Value::Object(members))
-        .map_err(|cause| Box::new(refuse(Malformed::Body, &cause.to_string(), caller)))
+        .map_err(|cause| Box::new(refuse(Malformed::Body, &unread::reason(&cause), caller)))
 }
 
 fn read_members(

@@ -15,6 +15,7 @@ use super::body::read_long_body;
 use super::{AdminSide, Caller, Shared, answer, if_match, object, to_its_end};
 use crate::admin::Application;
 use crate::http::error::{self, Malformed};
+use crate::jose::unread;
 use crate::policy::plan::Wanted;
 use crate::policy::{Client, Resource, ScopeRule};
 
@@ -78,6 +79,6 @@ async fn apply(State(side): Shared, caller: Caller, headers: HeaderMap, body: By
 fn read(headers: &HeaderMap, body: &Bytes, caller: &Caller) -> Result<Application, Box<Response>> {
     let ApplicationBody { policy, prune } = read_long_body(headers, body, caller)?;
     let wanted: Wanted = serde_json::from_value(policy.into())
-        .map_err(|cause| error::malformed(Malformed::Body, &cause.to_string(), &caller.0.request_id))?;
+        .map_err(|cause| error::malformed(Malformed::Body, &unread::reason(&cause), &caller.0.request_id))?;
     Ok(Application { wanted, prune, expected: if_match(headers) })
 }

@@ -5,7 +5,9 @@
 //! kind of connection carries the WAL back into the file, so that the writer
 //! never waits for it. All of this is asserted at start.
 
+mod answer_rows;
 mod append;
+mod assertion_rows;
 mod backup;
 mod directory_rows;
 mod fault;
@@ -35,11 +37,13 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::status::{LogStatus, StoreStatus};
-use super::{Batch, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use super::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
+use crate::digest::Digest;
 use crate::failpoint::failpoint;
 use crate::policy::Policy;
+use crate::time::Timestamp;
 
 pub use schema::OpenFault;
 
@@ -214,8 +218,16 @@ impl Store for SqliteStore {
         Ok(ring_rows::read(&self.readers).await?)
     }
 
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault> {
+        Ok(assertion_rows::first(&self.readers).await?)
+    }
+
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {
         Ok(read::fact(&self.readers, name).await?)
+    }
+
+    async fn recall(&self, id: &Digest, caller: &Digest) -> Result<Recalled, StoreFault> {
+        Ok(answer_rows::recall(&self.readers, id, caller).await?)
     }
 
     async fn flush(&self) -> Result<(), StoreFault> {

@@ -143,6 +143,7 @@ impl TestMint {
         app.revocations.tick().await.unwrap();
         app.rotator.tick().await.unwrap();
         app.denials.tick();
+        app.admin.tend_secrets(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
         settle(app).await;
         app.publisher.tick().await.unwrap();
@@ -153,6 +154,11 @@ impl TestMint {
         let retention = &self.app().retention;
         retention.tick(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
         assert_eq!(retention.concern(), None, "nothing of them is left on the disk");
+    }
+
+    /// Forgets the answers whose time is over, as the loop does.
+    pub async fn forget_answers(&self) {
+        self.app().admin.forget_answers(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
     }
 
     /// Ends the process in order and starts it again.
@@ -270,6 +276,16 @@ impl TestMint {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
+    /// What a client is told of a token.
+    pub async fn introspect(&self, client: &TestClient, token: &str) -> Answer {
+        self.send(client.request_to("/oauth2/introspect", &format!("token={token}"))).await
+    }
+
+    /// A client revokes a token.
+    pub async fn revoke(&self, client: &TestClient, token: &str) -> Answer {
+        self.send(client.request_to("/oauth2/revoke", &format!("token={token}"))).await
+    }
+
     /// A form to the token endpoint, without any authentication of its own.
     pub async fn post_form(&self, form: &str) -> Answer {
         self.send(form_request(form)).await
@@ -313,6 +329,19 @@ impl TestMint {
     pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
         let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
         Answer::read(door.answer(request).await).await
+    }
+
+    /// Sends all of these to the admin listener at the same time, each from a task of its own.
+    pub async fn admin_send_all(&self, requests: Vec<Request<Body>>) -> Vec<Answer> {
+        let answering = requests.into_iter().map(|request| {
+            let door = self.admin.clone();
+            tokio::spawn(async move { Answer::read(door.answer(request).await).await })
+        });
+        let mut answers = Vec::new();
+        for answer in answering.collect::<Vec<_>>() {
+            answers.push(answer.await.unwrap());
+        }
+        answers
     }
 
     /// `GET` on the admin listener.
@@ -391,7 +420,12 @@ impl TestClient {
 
     /// A request for a token by Basic; `form` is what follows `grant_type`.
     pub fn request(&self, form: &str) -> Request<Body> {
-        let mut request = form_request(&format!("grant_type=client_credentials&{form}"));
+        self.request_to("/oauth2/token", &format!("grant_type=client_credentials&{form}"))
+    }
+
+    /// A form to any endpoint, by Basic.
+    pub fn request_to(&self, path: &str, form: &str) -> Request<Body> {
+        let mut request = form_to(path, form);
         request.headers_mut().insert(header::AUTHORIZATION, self.basic().parse().unwrap());
         request
     }
@@ -399,7 +433,12 @@ impl TestClient {
 
 /// A POST of a form to the token endpoint.
 pub fn form_request(form: &str) -> Request<Body> {
-    Request::post("/oauth2/token")
+    form_to("/oauth2/token", form)
+}
+
+/// A POST of a form to any endpoint.
+pub fn form_to(path: &str, form: &str) -> Request<Body> {
+    Request::post(path)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Body::from(form.to_owned()))
         .unwrap()
