@@ -1,5 +1,7 @@
--- When a secret opened the door last, to the minute. NULL when it never did.
+-- When a secret opened the door last, late by a minute at most; when its owner was last reminded to
+-- replace it. Microseconds, NULL for never.
 ALTER TABLE client_secrets ADD COLUMN last_used_at INTEGER;
+ALTER TABLE client_secrets ADD COLUMN reminded_at INTEGER;
 
 -- Identifiers of clients that are gone: never given again, since their `sub` lives on in other
 -- systems. Only a hash is kept, so that an erased client is named nowhere.
@@ -34,7 +36,8 @@ CREATE TABLE idempotent_answers (
     caller  BLOB NOT NULL,
     request BLOB NOT NULL,
     answer  TEXT NOT NULL,
+    bytes   INTEGER NOT NULL,
     until   INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX idempotent_answers_by_end ON idempotent_answers (until);
-CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until);
+CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until, bytes);

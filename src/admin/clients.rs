@@ -1,78 +1,16 @@
-//! Clients and their secrets.
+//! Clients: registered, changed, disabled, deleted.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use secrecy::SecretString;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::{Actor, Admin, Refusal, Secrets, record};
-use crate::ambient::random;
+use super::client_patch::patched;
+use super::{Actor, Admin, Expected, NewSecret, Refusal, Secrets, record};
 use crate::audit::event::EventType;
-use crate::clients::secret::{self, Made};
-use crate::limits::Quota;
-use crate::oauth::claims::StaticClaims;
-use crate::oauth::credential::AuthMethod;
-use crate::oauth::{Scope, ScopeToken};
-use crate::policy::{Client, ClientId, RegisteredClient, SecretHash, Violation};
+use crate::clients::secret::Made;
+use crate::policy::{Client, RegisteredClient, Registration};
 use crate::store::Change;
-use crate::time::{Timestamp, optional_seconds};
-
-/// The longest overlap of two secrets.
-const MAX_OVERLAP: Duration = Duration::from_hours(24 * 90);
-
-/// What a person says about a new client.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewClient {
-    /// Its identifier.
-    pub client_id: ClientId,
-    /// A name for people.
-    #[serde(default)]
-    pub client_name: Option<String>,
-    /// All that it may be granted.
-    pub scope: Scope,
-    /// What it gets when it asks for nothing in particular.
-    #[serde(default)]
-    pub default_scope: Option<Scope>,
-    /// How it authenticates.
-    #[serde(default = "basic")]
-    pub token_endpoint_auth_method: AuthMethod,
-    /// The longest lifetime of its tokens, seconds.
-    #[serde(default, with = "optional_seconds")]
-    pub access_token_lifetime: Option<Duration>,
-    /// Claims of its own.
-    #[serde(default)]
-    pub claims: StaticClaims,
-    /// Its own limits.
-    #[serde(default)]
-    pub limits: BTreeMap<ScopeToken, Quota>,
-}
-
-fn basic() -> AuthMethod {
-    AuthMethod::ClientSecretBasic
-}
-
-impl NewClient {
-    fn register(self, now: Timestamp) -> Client {
-        let now = Timestamp::from_seconds(now.seconds());
-        Client {
-            id: self.client_id,
-            name: self.client_name,
-            auth_method: self.token_endpoint_auth_method,
-            scope: self.scope,
-            default_scope: self.default_scope,
-            lifetime: self.access_token_lifetime,
-            claims: Arc::new(self.claims),
-            limits: self.limits,
-            disabled: false,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        }
-    }
-}
+use crate::time::Timestamp;
 
 /// A new client with its one and only sight of the secret.
 #[derive(Debug)]
@@ -83,25 +21,16 @@ pub struct Created {
     pub secret: NewSecret,
 }
 
-/// A new secret, shown this once.
-#[derive(Debug)]
-pub struct NewSecret {
-    /// Its public identifier.
-    pub secret_id: String,
-    /// The secret.
-    pub secret: SecretString,
-}
-
 impl Admin {
     /// Registers a client and makes its first secret.
-    pub async fn create_client(&self, actor: &Actor, new: NewClient) -> Result<Created, Refusal> {
+    pub async fn create_client(&self, actor: &Actor, new: Registration) -> Result<Created, Refusal> {
         // Before the work: the scope that was asked for does not change any more.
         actor.check_scope(&new.scope)?;
         let made = self.make_secret().await?;
-        let acting = self.act().await;
-        let client = new.register(self.parts.clock.now());
+        let acting = self.act().await?;
+        let client = new.over(None, self.parts.clock.now());
         let policy = self.policy();
-        if policy.client(client.id.as_str()).is_some() {
+        if policy.is_taken(&client.id) {
             return Err(Refusal::Taken);
         }
         policy.check_client(&client, self.parts.lifetimes.max)?;
@@ -119,7 +48,7 @@ impl Admin {
 
     /// Disables or enables a client, at once for its next request. Asking for what is so already is fine.
     pub async fn set_disabled(&self, actor: &Actor, id: &str, disabled: bool) -> Result<Client, Refusal> {
-        let acting = self.act().await;
+        let acting = self.act().await?;
         let before = self.registered(id)?;
         if !disabled {
             actor.check_scope(&before.client.scope)?;
@@ -138,66 +67,51 @@ impl Admin {
         Ok(client)
     }
 
-    /// Makes a new secret; the one before it works on for `overlap`. At most two live at once.
-    pub async fn rotate_secret(
+    /// Changes the members of a client's registration that `patch` names. One that changes nothing is no change.
+    pub async fn update_client(
         &self,
         actor: &Actor,
         id: &str,
-        overlap: Duration,
-    ) -> Result<NewSecret, Refusal> {
-        if overlap > MAX_OVERLAP {
-            return Err(Violation::new("overlap", "at most 90 days").into());
-        }
-        actor.check_scope(&self.registered(id)?.client.scope)?;
-        let Made { secret, hash } = self.make_secret().await?;
-        let acting = self.act().await;
+        patch: Map<String, Value>,
+        expected: Expected,
+    ) -> Result<Client, Refusal> {
+        let acting = self.act().await?;
         let before = self.registered(id)?;
+        expected.of_existing(before.client.version)?;
+        let client = patched(&before.client, patch, self.parts.clock.now())?;
+        // Both: who may not have its power may not change its keys either, nor take it over by another method.
         actor.check_scope(&before.client.scope)?;
-        let now = self.parts.clock.now();
-        let live: Vec<_> = before.secrets.iter().filter(|hash| hash.is_live(now)).collect();
-        if live.len() >= 2 {
-            return Err(Refusal::TwoSecrets);
+        actor.check_scope(&client.scope)?;
+        let Client { updated_at, version, .. } = before.client;
+        if (Client { updated_at, version, ..client.clone() }) == before.client {
+            return Ok(before.client.clone());
         }
-        let client = self.touched(&before);
-        let shown = NewSecret { secret_id: hash.secret_id.clone(), secret };
-        let record = record(EventType::ClientSecretAdded, actor, id, (None, Some(&hash.secret_id)));
-        let mut changes = vec![Change::PutClient(client.clone())];
-        changes.extend(live.iter().map(|old| Change::EndSecret(old.secret_id.clone(), now.plus(overlap))));
-        changes.push(Change::AddSecret(client.id, hash));
-        changes.extend(actor.remembers(&shown.answer(Secrets::Withheld)));
-        self.apply(&acting, record, changes).await?;
-        Ok(shown)
+        self.policy().check_client(&client, self.parts.lifetimes.max)?;
+        let objects = (Some(&before.client), Some(&client));
+        let record = record(EventType::ClientUpdated, actor, id, objects);
+        self.apply(&acting, record, vec![Change::PutClient(client.clone())]).await?;
+        Ok(client)
     }
 
-    /// Ends the oldest of two live secrets at once, if there are two.
-    pub async fn end_oldest_of_two(&self, actor: &Actor, id: &str) -> Result<(), Refusal> {
-        let acting = self.act().await;
+    /// Takes a client away with its secrets. Its id is never given again.
+    pub async fn delete_client(&self, actor: &Actor, id: &str, expected: Expected) -> Result<(), Refusal> {
+        let acting = self.act().await?;
         let before = self.registered(id)?;
-        let now = self.parts.clock.now();
-        let mut live = before.secrets.iter().filter(|hash| hash.is_live(now));
-        let (Some(SecretHash { secret_id, .. }), Some(_)) = (live.next(), live.next()) else { return Ok(()) };
-        let record = record(EventType::ClientSecretRevoked, actor, id, (Some(secret_id), None));
-        let changes =
-            vec![Change::PutClient(self.touched(&before)), Change::EndSecret(secret_id.clone(), now)];
-        self.apply(&acting, record, changes).await
+        expected.of_existing(before.client.version)?;
+        let record = record(EventType::ClientDeleted, actor, id, (Some(&before.client), None));
+        let change = Change::DeleteClient(before.client.id.clone(), before.client.version);
+        self.apply(&acting, record, vec![change]).await
     }
 
-    fn registered(&self, id: &str) -> Result<Arc<RegisteredClient>, Refusal> {
+    pub(super) fn registered(&self, id: &str) -> Result<Arc<RegisteredClient>, Refusal> {
         self.policy().client(id).cloned().ok_or(Refusal::NotFound("client"))
     }
 
     /// The client at its next version, so that nothing remembered about the present one holds any more.
-    fn touched(&self, registered: &RegisteredClient) -> Client {
+    pub(super) fn touched(&self, registered: &RegisteredClient) -> Client {
         let mut client = registered.client.clone();
         client.version += 1;
         client.updated_at = Timestamp::from_seconds(self.parts.clock.now().seconds());
         client
-    }
-
-    async fn make_secret(&self) -> Result<Made, Refusal> {
-        let secret = secret::generate(&*self.parts.entropy)?;
-        let salt = random(&*self.parts.entropy)?;
-        let now = self.parts.clock.now();
-        Ok(self.parts.hashing.run(move || secret::make(secret, salt, now)).await??)
     }
 }

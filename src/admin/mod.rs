@@ -5,16 +5,21 @@
 //! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
 mod answer;
+mod client_patch;
 mod clients;
 mod erase;
+mod expected;
 mod find;
 mod in_force;
 mod keys;
 mod log;
 mod once;
+mod policy;
+mod preview;
 mod proof;
 mod report;
 mod rules;
+mod secrets;
 mod tail;
 
 use std::sync::Arc;
@@ -26,14 +31,18 @@ use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use answer::{Answer, KeyBody, Outcome, Secrets};
-pub use clients::{Created, NewClient, NewSecret};
+pub use clients::Created;
 pub use erase::{Erased, Whose};
+pub use expected::Expected;
 pub use find::{Found, Verdict};
 pub use in_force::policy_in_force;
 pub use keys::Revoke;
 pub use once::{Keyed, MAX_KEY_LENGTH, Once, Turn};
+pub use policy::{Application, Planned};
+pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
+pub use secrets::NewSecret;
 
 use self::once::Running;
 use crate::ambient::{Clock, Entropy};
@@ -47,12 +56,17 @@ use crate::failpoint::failpoint;
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
+use crate::keys::signer::Signer;
 use crate::oauth::Scope;
+use crate::policy::plan::Complaint;
 use crate::policy::snapshot::Lifetimes;
-use crate::policy::{AdminScopes, Builtin, Policy, Violation};
+use crate::policy::{AdminScopes, Builtin, InUse, Policy, Violation};
 use crate::store::{Change, Store, StoreFault};
 use crate::time::Timestamp;
 use crate::workers::Workers;
+
+/// So many complaints about a policy are told at once.
+const TOLD: usize = 20;
 
 /// Who does it, and how it came in: part of each record.
 #[derive(Clone, Debug)]
@@ -93,12 +107,18 @@ pub enum Refusal {
     /// The object was changed since the caller looked.
     #[error("the object was changed meanwhile: read it again and repeat")]
     Stale,
+    /// Something else of the policy uses the object.
+    #[error(transparent)]
+    InUse(#[from] InUse),
     /// A third secret at once.
-    #[error("the client has two live secrets; wait for the older to end, or disable the client")]
+    #[error("the client has two live secrets: revoke one, or wait for the older to end")]
     TwoSecrets,
     /// A value breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Violation),
+    /// A policy cannot be as it is wanted.
+    #[error("{}", told(.0))]
+    Policy(Vec<Complaint>),
     /// The client has admin scopes that the caller does not hold.
     #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
     Beyond(AdminScopes),
@@ -164,6 +184,8 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
+    /// The `iss` claim.
+    pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// Writes acts and their records.
@@ -174,6 +196,8 @@ pub struct AdminParts {
     pub builtin: Builtin,
     /// Rotates keys.
     pub rotator: Arc<Rotator>,
+    /// Knows the keys that sign now.
+    pub signer: Arc<Signer>,
     /// Reads the published log.
     pub served: Served,
     /// Looks tokens up in the log.
@@ -241,8 +265,11 @@ impl Admin {
         &self.parts.rotator
     }
 
-    async fn act(&self) -> MutexGuard<'_, ()> {
-        self.acting.lock().await
+    /// Begins an act on the policy: what it reads is what the store has.
+    async fn act(&self) -> Result<MutexGuard<'_, ()>, Refusal> {
+        let acting = self.acting.lock().await;
+        self.catch_up(&acting).await?;
+        Ok(acting)
     }
 
     /// Records and applies in one transaction, then puts the policy in force.
@@ -252,13 +279,23 @@ impl Admin {
     /// once; what may have been committed is looked up. [`Admin::tick`] does both.
     async fn apply(
         &self,
-        _acting: &MutexGuard<'_, ()>,
+        acting: &MutexGuard<'_, ()>,
         record: Record,
+        changes: Vec<Change>,
+    ) -> Result<(), Refusal> {
+        self.apply_all(acting, vec![record], changes).await
+    }
+
+    /// The same for an act on several objects, each with its record.
+    async fn apply_all(
+        &self,
+        _acting: &MutexGuard<'_, ()>,
+        records: Vec<Record>,
         changes: Vec<Change>,
     ) -> Result<(), Refusal> {
         // Before it begins: whatever breaks this off, the policy is read back.
         let was_behind = self.behind.swap(true, Ordering::AcqRel);
-        let outcome = self.parts.recorder.act(vec![record], changes).await;
+        let outcome = self.parts.recorder.act(records, changes).await;
         // The record and the change are one transaction: what is still to apply is the policy in force.
         failpoint!("admin.after_audit_before_apply");
         if matches!(outcome, Err(RecordFault::Store(StoreFault::Conflict))) {
@@ -278,7 +315,13 @@ impl Admin {
         if !self.behind.load(Ordering::Acquire) {
             return Ok(());
         }
-        let _acting = self.act().await;
+        self.act().await.map(drop)
+    }
+
+    async fn catch_up(&self, _acting: &MutexGuard<'_, ()>) -> Result<(), Refusal> {
+        if !self.behind.load(Ordering::Acquire) {
+            return Ok(());
+        }
         // Only behind everything that was submitted before does the store tell the outcome.
         self.parts.recorder.settle().await?;
         self.refresh().await?;
@@ -295,6 +338,15 @@ impl Admin {
     }
 }
 
+/// All complaints in one line, within bounds.
+fn told(complaints: &[Complaint]) -> String {
+    let mut lines: Vec<_> = complaints.iter().take(TOLD).map(ToString::to_string).collect();
+    if let Some(more @ 1..) = complaints.len().checked_sub(TOLD) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("; ")
+}
+
 fn record<O: Serialize>(
     event: EventType,
     actor: &Actor,
@@ -303,14 +355,4 @@ fn record<O: Serialize>(
 ) -> Record {
     let Actor { name, via, request_id, .. } = actor;
     Record::of(event, body::line(&ActBody { actor: name, via, request_id, object, before, after }))
-}
-
-/// The version that an object gets, given the one the caller expects (`If-Match`) and the one in force.
-fn next_version(expected: Option<u64>, found: Option<u64>) -> Result<u64, Refusal> {
-    match (expected, found) {
-        (None, None) => Ok(1),
-        (None, Some(_)) => Err(Refusal::PreconditionRequired),
-        (Some(expected), Some(found)) if expected == found => Ok(found + 1),
-        (Some(_), _) => Err(Refusal::Stale),
-    }
 }

@@ -1,32 +1,26 @@
 //! Resources and scopes.
 
-use super::{Actor, Admin, Refusal, next_version, record};
+use super::{Actor, Admin, Expected, Refusal, record};
 use crate::audit::event::EventType;
-use crate::policy::{Policy, Resource, ScopeRule, Violation};
+use crate::policy::{Policy, Resource, ScopeRule};
 use crate::store::Change;
 
 impl Admin {
-    /// Makes or replaces a resource. `expected` is the version that the caller
-    /// has seen, `None` for a new one. Gives the resource as it is now.
+    /// Makes or replaces a resource. What it does not say is reset, since it is
+    /// the whole object. Gives the resource as it is now.
     pub async fn set_resource(
         &self,
         actor: &Actor,
         mut resource: Resource,
-        expected: Option<u64>,
+        expected: Expected,
     ) -> Result<Resource, Refusal> {
-        if self.parts.builtin.owns_resource(&resource.uri) {
-            return Err(Violation::new("resource", "is the admin API, which nobody sets").into());
-        }
-        let acting = self.act().await;
+        self.parts.builtin.check_resource(&resource)?;
+        let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.resources.get(&resource.uri);
-        resource.version = next_version(expected, before.map(|before| before.version))?;
+        resource.version = expected.next(before.map(|before| before.version))?;
         Policy::check_resource(&resource, &self.parts.algorithms, self.parts.lifetimes.max)?;
-        if self.parts.rotator.ring().active(resource.signing_alg).is_none() {
-            // Its tokens could not be signed yet: a ring that is added later publishes first.
-            let problem = "no key of this algorithm signs yet; `mintmark key list` tells when";
-            return Err(Violation::new("signing_alg", problem).into());
-        }
+        self.check_signs(&resource)?;
         let objects = (before.map(AsRef::as_ref), Some(&resource));
         let record = record(EventType::ResourceSet, actor, resource.uri.as_str(), objects);
         self.apply(&acting, record, vec![Change::PutResource(resource.clone())]).await?;
@@ -38,22 +32,41 @@ impl Admin {
         &self,
         actor: &Actor,
         mut rule: ScopeRule,
-        expected: Option<u64>,
+        expected: Expected,
     ) -> Result<ScopeRule, Refusal> {
-        if self.parts.builtin.owns_scope(&rule.name) {
-            return Err(Violation::new("scope", "is one of the issuer's own, which nobody sets").into());
-        }
-        if self.parts.builtin.owns_resource(&rule.resource) {
-            return Err(Violation::new("resource", "is the admin API, which has its scopes already").into());
-        }
-        let acting = self.act().await;
+        self.parts.builtin.check_scope(&rule)?;
+        let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.scopes.get(&rule.name);
-        rule.version = next_version(expected, before.map(|before| before.version))?;
+        rule.version = expected.next(before.map(|before| before.version))?;
         policy.check_scope(&rule, self.parts.lifetimes.max)?;
         let objects = (before.map(AsRef::as_ref), Some(&rule));
         let record = record(EventType::ScopeSet, actor, rule.name.as_str(), objects);
         self.apply(&acting, record, vec![Change::PutScope(rule.clone())]).await?;
         Ok(rule)
+    }
+
+    /// Takes a resource away that no scope belongs to.
+    pub async fn delete_resource(&self, actor: &Actor, uri: &str, expected: Expected) -> Result<(), Refusal> {
+        let acting = self.act().await?;
+        let policy = self.policy();
+        let before = policy.resources.get(uri).ok_or(Refusal::NotFound("resource"))?;
+        expected.of_existing(before.version)?;
+        policy.check_resource_is_unused(uri)?;
+        let record = record(EventType::ResourceDeleted, actor, uri, (Some(before.as_ref()), None));
+        let change = Change::DeleteResource(before.uri.clone(), before.version);
+        self.apply(&acting, record, vec![change]).await
+    }
+
+    /// Takes a scope away that no client may be granted. Made again it is another one: its limits begin anew.
+    pub async fn delete_scope(&self, actor: &Actor, name: &str, expected: Expected) -> Result<(), Refusal> {
+        let acting = self.act().await?;
+        let policy = self.policy();
+        let before = policy.scopes.get(name).ok_or(Refusal::NotFound("scope"))?;
+        expected.of_existing(before.version)?;
+        policy.check_scope_is_unused(name)?;
+        let record = record(EventType::ScopeDeleted, actor, name, (Some(before.as_ref()), None));
+        let change = Change::DeleteScope(before.name.clone(), before.version);
+        self.apply(&acting, record, vec![change]).await
     }
 }

@@ -200,11 +200,13 @@ fn administration(
     (builtin, served, standings, hashing): (Builtin, &Served, Arc<Standings>, Workers),
 ) -> Arc<Admin> {
     Arc::new(Admin::new(AdminParts {
+        issuer: settings.issuer.as_str().to_owned(),
         store: ground.store.clone(),
         recorder: ground.recorder.clone(),
         policy: ground.policy.clone(),
         builtin,
         rotator: ground.rotator.clone(),
+        signer: ground.signer.clone(),
         served: served.clone(),
         standings,
         hashing,

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{App, CannotStart, loops};
 use crate::config::Settings;
 use crate::http::accept;
+use crate::http::admin::MAX_POLICY;
 use crate::http::bounds::Caps;
 
 /// How long requests under way may take once the process was told to stop.
@@ -77,7 +78,8 @@ pub async fn serve(app: App, settings: &Settings, listeners: Listeners, stop: im
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let caps = Caps::default();
-    let admin_caps = Caps { connections: 64, write_timeout: PATIENCE_WITH_ADMINS, ..caps };
+    let admin_caps =
+        Caps { connections: 64, write_timeout: PATIENCE_WITH_ADMINS, body_bytes: MAX_POLICY, ..caps };
     let public = accept::serve(listeners.public, app.public.clone(), caps, told(stopped.clone()), DRAIN);
     let admin =
         accept::serve(listeners.admin, app.admin_side.clone(), admin_caps, told(stopped.clone()), DRAIN);

@@ -92,7 +92,7 @@ pub(super) async fn run(verb: Key, session: &mut Session<'_, '_>) -> Result<(), 
         Key::Rotate { alg, now } => {
             let body = json!({ "alg": alg, "now": now });
             let answer = session.admin()?.post(&format!("{KEYS}/rotate"), Some(&body)).await?;
-            print(&answer, &told::rotated(&answer), session)
+            print(&answer, &told::rotated(&answer, &session.times()), session)
         }
         Key::Retain(which) => {
             let key = act(&which, "retain", None, session).await?;
@@ -100,13 +100,13 @@ pub(super) async fn run(verb: Key, session: &mut Session<'_, '_>) -> Result<(), 
         }
         Key::Release(which) => {
             let key = act(&which, "release", None, session).await?;
-            print(&key, &told::released(&key), session)
+            print(&key, &told::released(&key, &session.times()), session)
         }
         Key::Revoke(asked) => {
             let since = asked.since.map(|since| since.seconds(session.clock.now()));
             let body = json!({ "reason": asked.reason, "since": since, "dry_run": asked.dry_run });
             let answer = act(&asked.which, "revoke", Some(&body), session).await?;
-            print(&answer, &told::revoked(&answer), session)
+            print(&answer, &told::revoked(&answer, &session.times()), session)
         }
         Key::Import { file, alg } => {
             let body = import::body(&file, alg.as_deref())?;
@@ -124,12 +124,16 @@ pub(super) async fn run(verb: Key, session: &mut Session<'_, '_>) -> Result<(), 
 
 async fn list(all: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let keys = session.admin()?.list(KEYS, None).await?;
-    let now = keys.get("now").and_then(Value::as_u64).unwrap_or(session.clock.now().seconds());
+    let times = session.times();
+    let times = match keys.get("now").and_then(Value::as_u64) {
+        Some(now) => times.at(now),
+        None => times,
+    };
     session.print_as(&keys, |out| {
         let items = keys.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
         let (shown, hidden): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|key| all || member(key, "state") != "removed");
-        write!(out, "{}", timeline::draw(&shown, now, COLUMNS))?;
+        write!(out, "{}", timeline::draw(&shown, &times, COLUMNS))?;
         match hidden.len() {
             0 => Ok(()),
             1 => writeln!(out, "1 removed key is not shown; --all shows it"),

@@ -14,6 +14,7 @@ pub mod globals;
 mod health;
 mod key;
 pub mod output;
+mod policy;
 mod process;
 mod resource;
 mod scope;
@@ -21,6 +22,7 @@ pub mod server;
 pub mod session;
 mod token;
 mod values;
+pub mod when;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -33,6 +35,7 @@ pub use failure::{Exit, Failure};
 pub use globals::Globals;
 pub use process::run_process;
 pub use session::{Session, Terminal};
+pub use when::Zone;
 
 use crate::ambient::Clock;
 
@@ -67,6 +70,9 @@ enum Command {
     /// The APIs that tokens are for
     #[command(subcommand)]
     Resource(resource::Resource),
+    /// Resources, scopes and clients as one file
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// The keys that sign
     #[command(subcommand)]
     Key(key::Key),
@@ -119,6 +125,7 @@ async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exi
         Command::Client(verb) => client::run(verb, session).await?,
         Command::Scope(verb) => scope::run(verb, session).await?,
         Command::Resource(verb) => resource::run(verb, session).await?,
+        Command::Policy(verb) => return policy::run(verb, session).await,
         Command::Key(verb) => key::run(verb, session).await?,
         Command::Token(verb) => return token::run(verb, session).await,
         Command::Audit(verb) => return audit::run(verb, session).await,

@@ -7,10 +7,15 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::failure::one_line;
-use crate::time::Timestamp;
+use crate::limits::Quota;
+
+mod object;
+
+pub use object::print_object;
 
 /// What a terminal has at least.
 pub const COLUMNS: usize = 80;
@@ -63,7 +68,6 @@ impl Table {
     /// As wide as the widest cell each; then the widest columns give way until all fit:
     /// first those that can be broken between words, then any.
     fn widths(&self) -> Vec<usize> {
-        let width = |text: &str| text.chars().count();
         let longest_word = |text: &str| text.split(' ').map(width).max().unwrap_or_default();
         let mut widths = self.widest(width);
         let room = COLUMNS.saturating_sub(GAP.len() * widths.len().saturating_sub(1));
@@ -81,7 +85,7 @@ impl Table {
 
     /// The most that `measure` gives in each column, headings included (which are never broken).
     fn widest(&self, measure: impl Fn(&str) -> usize) -> Vec<usize> {
-        let mut most: Vec<usize> = self.headings.iter().map(|heading| heading.chars().count()).collect();
+        let mut most: Vec<usize> = self.headings.iter().map(|heading| width(heading)).collect();
         for row in &self.rows {
             for (most, cell) in most.iter_mut().zip(row) {
                 *most = measure(cell).max(*most);
@@ -129,7 +133,7 @@ fn print_row(out: &mut dyn Write, row: &[String], widths: &[usize]) -> io::Resul
         for (cell, &width) in cells.iter().zip(widths) {
             let part = cell.get(line).map_or("", String::as_str);
             text.push_str(part);
-            let blanks = width.saturating_sub(part.chars().count());
+            let blanks = width.saturating_sub(self::width(part));
             text.extend(std::iter::repeat_n(' ', blanks));
             text.push_str(GAP);
         }
@@ -138,91 +142,44 @@ fn print_row(out: &mut dyn Write, row: &[String], widths: &[usize]) -> io::Resul
     Ok(())
 }
 
-/// The text in lines of at most `width`, broken between words where there are any.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
+/// The text in lines of at most `most` columns, broken between words where there are any.
+fn wrap(text: &str, most: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
     for word in text.split(' ') {
-        let needed = word.chars().count();
-        if length > 0 && length + 1 + needed > width {
-            lines.push(String::new());
-            length = 0;
-        }
-        if length > 0 {
-            push(&mut lines, ' ');
-            length += 1;
+        let is_first = line.is_empty();
+        if !is_first && width(&line) + 1 + width(word) > most {
+            lines.push(std::mem::take(&mut line));
+        } else if !is_first {
+            line.push(' ');
         }
         for character in word.chars() {
-            if length == width {
-                lines.push(String::new());
-                length = 0;
+            line.push(character);
+            // Measured as a whole: a mark or a joiner changes what the character before it takes.
+            if width(&line) > most && line.chars().count() > 1 {
+                line.pop();
+                lines.push(std::mem::replace(&mut line, character.to_string()));
             }
-            push(&mut lines, character);
-            length += 1;
         }
     }
+    lines.push(line);
     lines
 }
 
-fn push(lines: &mut [String], character: char) {
-    if let Some(line) = lines.last_mut() {
-        line.push(character);
-    }
+/// How many columns of a terminal the text takes (Unicode Annex #11): two for most East Asian characters and
+/// emoji, none for marks that combine.
+pub fn width(text: &str) -> usize {
+    text.width()
 }
 
-/// Prints one object as `name  value` lines. A value without blanks is never
-/// cut, however long: it is there to be copied.
-pub fn print_object(out: &mut dyn Write, object: &Map<String, Value>) -> io::Result<()> {
-    let mut lines = Vec::new();
-    for (name, value) in object {
-        flatten(name, value, &mut lines);
+/// The text on one line of at most `most` columns, with a mark where it was cut.
+pub fn cut(text: &str, most: usize) -> String {
+    let text = one_line(text);
+    if width(&text) <= most {
+        return text;
     }
-    let widest = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-    let room = COLUMNS.saturating_sub(widest + GAP.len());
-    for (name, text) in lines {
-        let pad = widest.saturating_sub(name.chars().count());
-        let mut lead = format!("{name}{}{GAP}", " ".repeat(pad));
-        for part in fill(&text, room) {
-            writeln!(out, "{lead}{part}")?;
-            lead = " ".repeat(widest + GAP.len());
-        }
-    }
-    Ok(())
-}
-
-/// Members of members become `outer.inner`.
-fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(members) if !members.is_empty() => {
-            for (inner, value) in members {
-                flatten(&format!("{name}.{inner}"), value, lines);
-            }
-        }
-        _ => lines.push((one_line(name), one_line(&object_text(name, value)))),
-    }
-}
-
-/// A whole number under the name of a time is one.
-fn object_text(name: &str, value: &Value) -> String {
-    let is_time = name.ends_with("_at") || ["iat", "exp"].contains(&name.rsplit('.').next().unwrap_or(name));
-    match value.as_u64() {
-        Some(seconds) if is_time => utc(seconds),
-        _ => text(value),
-    }
-}
-
-fn fill(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    let mut kept = wrap(&text.replace(' ', "\u{a0}"), most.saturating_sub(1));
+    format!("{}…", kept.swap_remove(0).replace('\u{a0}', " "))
 }
 
 /// A JSON value as a person reads it: text without quotes, nothing as `-`.
@@ -243,31 +200,17 @@ pub fn member(object: &Value, name: &str) -> String {
     object.get(name).map_or_else(|| NOTHING.to_owned(), text)
 }
 
-/// A point in time in RFC 3339 UTC with whole seconds: `2026-11-21T22:58:01Z`.
-pub fn utc(seconds: u64) -> String {
-    let time = Timestamp::from_seconds(seconds).to_string();
-    time.split_once('.').map_or_else(|| time.clone(), |(whole, _)| format!("{whole}Z"))
-}
-
-/// A span as a person says it, in its two greatest units: `13d 4h`, `5m 30s`, `42m`. Smaller ones are dropped.
-pub fn span(seconds: u64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let first = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(units.len() - 1);
-    let mut rest = seconds;
-    let mut said = Vec::new();
-    for (size, unit) in units.iter().skip(first).take(2) {
-        if rest >= *size || said.is_empty() {
-            said.push(format!("{}{unit}", rest / size));
-        }
-        rest %= size;
+/// A rate as it is typed, `600/1m`, with its burst where that is another number. `None` for what is no rate.
+pub fn rate(quota: &Value) -> Option<String> {
+    let quota: Quota = serde_json::from_value(quota.clone()).ok()?;
+    if quota.burst() == quota.count() {
+        return Some(quota.to_string());
     }
-    said.join(" ")
+    Some(format!("{quota} burst {}", quota.burst()))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn printed(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
@@ -304,44 +247,35 @@ mod tests {
     }
 
     #[test]
+    fn columns_stand_below_each_other_whatever_the_characters() {
+        let mut table = Table::new(&["NAME", "STATE"]);
+        for name in ["請求書", "e\u{301}te\u{301}", "👩‍👧 family", "plain", "❤\u{fe0f}"] {
+            table.push(&[name.into(), "enabled".into()]);
+        }
+        let text = printed(|out| table.print(out));
+        let starts: Vec<_> =
+            text.lines().skip(1).map(|line| line.find("enabled").map(|at| width(&line[..at]))).collect();
+        assert_eq!(starts, [Some(11); 5], "{text}");
+
+        let mut table = Table::new(&["NAME", "STATE"]);
+        table.push(&["請求書の会計".repeat(20), "enabled".into()]);
+        table.push(&["e\u{301}".repeat(200), "enabled".into()]);
+        let text = printed(|out| table.print(out));
+        assert!(text.lines().all(|line| width(line) <= COLUMNS), "{text}");
+        assert!(
+            text.lines().all(|line| !line.starts_with('\u{301}')),
+            "a mark stays with its letter: {text}"
+        );
+        assert_eq!(text.matches('書').count(), 20);
+        assert_eq!(cut("請求書の会計", 8), "請求書…");
+        assert_eq!(cut("two words here", 10), "two words…");
+    }
+
+    #[test]
     fn what_a_client_is_called_cannot_move_the_cursor() {
         let mut table = Table::new(&["CLIENT"]);
         table.push(&["a\u{1b}[2Jb\nc".into()]);
         assert_eq!(printed(|out| table.print(out)), "CLIENT\na\\u{1b}[2Jb\\nc\n");
-    }
-
-    #[test]
-    fn an_object_shows_times_as_times_and_keeps_long_values_whole() {
-        let long = "x".repeat(100);
-        let object = json!({
-            "access_token": long, "created_at": 0, "limits": { "a": { "count": 6 } }, "name": null
-        });
-        let text = printed(|out| print_object(out, object.as_object().unwrap()));
-        let expected = [
-            format!("access_token    {long}\n").as_str(),
-            "created_at      1970-01-01T00:00:00Z\n",
-            "limits.a.count  6\n",
-            "name            -\n",
-        ]
-        .concat();
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn a_span_is_said_in_two_units() {
-        for (seconds, said) in [
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m"),
-            (330, "5m 30s"),
-            (3_600, "1h"),
-            (3_659, "1h"),
-            (3_660, "1h 1m"),
-            (86_400 * 13 + 3_600 * 4 + 59, "13d 4h"),
-            (86_400 * 13 + 59, "13d"),
-        ] {
-            assert_eq!(span(seconds), said, "{seconds}");
-        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Terminal, run};
+use super::{Terminal, Zone, run};
 use crate::ambient::SystemClock;
 
 /// Whether whoever read this process's standard output has gone, which a write would only tell with the next line.
@@ -37,6 +37,7 @@ pub fn run_process() -> ExitCode {
         stdout: &mut std::io::stdout(),
         stderr: &mut std::io::stderr(),
         is_terminal: std::io::stdout().is_terminal(),
+        zone: Zone::of_the_machine(),
     };
     let clock = SystemClock::new();
     ExitCode::from(runtime.block_on(run(std::env::args_os(), environment, &clock, &mut terminal)))

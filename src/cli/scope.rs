@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::admin::escaped;
 use super::failure::Failure;
-use super::output::{NOTHING, member};
+use super::output::{NOTHING, member, rate};
 use super::resource::lifetime;
 use super::session::Session;
 use super::values;
@@ -100,27 +100,15 @@ pub(super) async fn run(verb: Scope, session: &mut Session<'_, '_>) -> Result<()
 }
 
 fn row(scope: &Value) -> Vec<String> {
+    let of = |name: &str| scope.get(name).and_then(rate).unwrap_or_else(|| NOTHING.to_owned());
     vec![
         member(scope, "scope"),
-        rate(scope.get("limit")),
-        rate(scope.get("total")),
+        of("limit"),
+        of("total"),
         member(scope, "enforce"),
         lifetime(scope),
         member(scope, "resource"),
     ]
-}
-
-/// `600/1m`, with its burst where that is another number.
-fn rate(quota: Option<&Value>) -> String {
-    match quota.and_then(|quota| serde_json::from_value::<Quota>(quota.clone()).ok()) {
-        None => NOTHING.to_owned(),
-        Some(quota) if quota.burst() == quota.count() => quota.to_string(),
-        Some(quota) => format!("{}/{} burst {}", quota.count(), period(&quota), quota.burst()),
-    }
-}
-
-fn period(quota: &Quota) -> String {
-    crate::time::span_text(quota.period())
 }
 
 #[cfg(test)]

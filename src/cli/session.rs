@@ -11,6 +11,7 @@ use super::admin::Admin;
 use super::failure::Failure;
 use super::globals::Globals;
 use super::output::{self, Format, Table};
+use super::when::{Times, Zone};
 use crate::ambient::Clock;
 
 /// No input that a command reads whole is longer.
@@ -26,13 +27,15 @@ pub struct Terminal<'a> {
     pub stderr: &'a mut dyn Write,
     /// Whether a person reads `stdout`.
     pub is_terminal: bool,
+    /// Where that person is.
+    pub zone: Zone,
 }
 
 /// What a command works with.
 pub struct Session<'a, 'io> {
     /// The options of every command.
     pub globals: &'a Globals,
-    /// Tells the time of a verification.
+    /// Tells the time of a verification, and what a time is told against.
     pub clock: &'a dyn Clock,
     /// Input and output.
     pub terminal: &'a mut Terminal<'io>,
@@ -44,6 +47,11 @@ impl Session<'_, '_> {
         Ok(Admin::at(self.globals.admin_address()?))
     }
 
+    /// What a time is by this clock, and where whoever reads it is.
+    pub fn times(&self) -> Times {
+        Times::new(self.clock.now(), &self.terminal.zone)
+    }
+
     /// `-o`, else by who reads.
     pub fn format(&self) -> Format {
         let usual = if self.terminal.is_terminal { Format::Table } else { Format::Json };
@@ -52,8 +60,17 @@ impl Session<'_, '_> {
 
     /// Prints a document: as it is, or as its members.
     pub fn print(&mut self, document: &Value) -> Result<(), Failure> {
+        self.print_told(document, &self.times())
+    }
+
+    /// As [`print`](Self::print), with every time in UTC.
+    pub fn print_in_utc(&mut self, document: &Value) -> Result<(), Failure> {
+        self.print_told(document, &self.times().in_utc())
+    }
+
+    fn print_told(&mut self, document: &Value, times: &Times) -> Result<(), Failure> {
         self.print_as(document, |out| match document {
-            Value::Object(members) => output::print_object(out, members),
+            Value::Object(members) => output::print_object(out, members, times),
             other => writeln!(out, "{}", output::text(other)),
         })
     }
@@ -90,9 +107,9 @@ impl Session<'_, '_> {
 
     /// Prints an object as its members and below them a sentence; programs get the object alone.
     pub fn print_with_remark(&mut self, document: &Value, remark: &str) -> Result<(), Failure> {
-        let none = Map::new();
+        let (none, times) = (Map::new(), self.times());
         self.print_as(document, |out| {
-            output::print_object(out, document.as_object().unwrap_or(&none))?;
+            output::print_object(out, document.as_object().unwrap_or(&none), &times)?;
             writeln!(out, "\n{remark}")
         })
     }

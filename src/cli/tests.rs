@@ -43,7 +43,8 @@ impl Ran {
 pub(super) async fn type_in(arguments: &[&str], stdin: &str, is_terminal: bool) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut stdin = stdin.as_bytes();
-    let mut terminal = Terminal { stdin: &mut stdin, stdout: &mut out, stderr: &mut err, is_terminal };
+    let zone = Zone::utc();
+    let mut terminal = Terminal { stdin: &mut stdin, stdout: &mut out, stderr: &mut err, is_terminal, zone };
     let argv = std::iter::once("mintmark").chain(arguments.iter().copied()).map(OsString::from);
     let code = run(argv, Vec::new(), &Stopped(1_800_000_000), &mut terminal).await;
     Ran { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }

@@ -1,7 +1,9 @@
-//! `mintmark token`: be a client, look into a token, check one.
+//! `mintmark token`: be a client, look into a token, check one, ask what one would be.
 //!
-//! None of it needs the admin API. A secret comes from a file or standard
+//! Only the last of these needs the admin API. A secret comes from a file or standard
 //! input, never from the command line, where other users of the machine see it.
+
+mod preview;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +38,8 @@ pub(super) enum Token {
     },
     /// Check a token as an API would; exit code 1 if it is not valid
     Verify(#[command(flatten)] Verify),
+    /// Show what a client would get, and why; nothing is issued
+    Preview(#[command(flatten)] preview::Preview),
 }
 
 /// Who asks whom for what.
@@ -84,6 +88,7 @@ pub(super) async fn run(verb: Token, session: &mut Session<'_, '_>) -> Result<Ex
         Token::Request(asked) => request(&asked, session).await,
         Token::Inspect { file } => inspect(&file, session),
         Token::Verify(expected) => verify(&expected, session).await,
+        Token::Preview(asked) => preview::run(&asked, session).await,
     }
 }
 

@@ -61,7 +61,9 @@ impl Time {
 
 /// A time in RFC 3339 or Unix seconds, or how long ago it is, such as `2h`.
 pub(super) fn time(text: &str) -> Result<Time, String> {
-    let at = Timestamp::parse(text).map(Timestamp::seconds).or_else(|| decimal(text));
+    // As it is printed, with a blank before the offset.
+    let written = text.replacen(" +", "+", 1).replacen(" -", "-", 1);
+    let at = Timestamp::parse(&written).map(Timestamp::seconds).or_else(|| decimal(text));
     at.map(Time::At).or_else(|| seconds(text).ok().map(Time::Ago)).ok_or_else(|| {
         "expected a time such as 2026-11-21T22:58:01Z or 1795301881, or how long ago, such as 2h".to_owned()
     })
@@ -118,6 +120,8 @@ mod tests {
         for (text, expected) in [
             ("1970-01-01T00:01:00Z", 60),
             ("1970-01-01T01:01:00+01:00", 60),
+            ("1970-01-01 01:01:00 +01:00", 60),
+            ("1970-01-01 00:01:00Z", 60),
             ("60", 60),
             ("0", 0),
             ("1795301881", 1_795_301_881),

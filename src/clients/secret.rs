@@ -113,7 +113,15 @@ pub fn make(secret: SecretString, random: [u8; SALT_LENGTH], now: Timestamp) -> 
     let phc = hash(&secret, random)?;
     let secret_id = base64url(Digest::of(&[phc.as_bytes()]).as_bytes()).chars().take(16).collect();
     let selector = selector(&secret);
-    let hash = SecretHash { secret_id, selector, phc, created_at: now, expires_at: None };
+    let hash = SecretHash {
+        secret_id,
+        selector,
+        phc,
+        created_at: now,
+        expires_at: None,
+        last_used_at: None,
+        reminded_at: None,
+    };
     Ok(Made { secret, hash })
 }
 

@@ -175,6 +175,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
     let (status, title) = match refusal {
         Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not found"),
         Refusal::Taken => (StatusCode::CONFLICT, "taken"),
+        Refusal::InUse(_) => (StatusCode::CONFLICT, "in use"),
         Refusal::TwoSecrets => (StatusCode::CONFLICT, "too many secrets"),
         Refusal::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "precondition required"),
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
@@ -182,6 +183,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::StillRunning => (StatusCode::CONFLICT, "still running"),
         Refusal::KeyOfAnother => (StatusCode::UNPROCESSABLE_ENTITY, "another request"),
         Refusal::TooManyKeys(_) => (StatusCode::TOO_MANY_REQUESTS, "too many keys"),
+        Refusal::Policy(_) => (StatusCode::BAD_REQUEST, "invalid policy"),
         Refusal::Beyond(_) => (StatusCode::FORBIDDEN, "beyond your own scopes"),
         Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
             (StatusCode::CONFLICT, "the keys do not allow it")
@@ -281,6 +283,8 @@ pub(super) fn try_later() -> Response {
 
 /// The answer to a conditional request whose document is the one the caller has.
 pub(super) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
+/// The answer that an object is gone.
+pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
 
 /// The answer to "are you ready?".
 pub(super) fn readiness(readiness: &Readiness) -> Response {

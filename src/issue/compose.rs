@@ -65,14 +65,14 @@ struct IssuedBody<'a> {
     build: &'static str,
 }
 
-/// Composes the token of `grant` for `key`. `invalid_scope` when it would be longer than [`MAX_TOKEN_LENGTH`].
-pub fn compose(
+/// What the token of `grant` says, for `key` to sign: RFC 7515 section 5.1, step 6. `invalid_scope` when the token
+/// would be longer than [`MAX_TOKEN_LENGTH`].
+pub fn signing_input(
     issuer: &str,
     grant: &Grant,
-    key: ReservedKey,
+    key: &ActiveKey,
     (now, jti): (Timestamp, &Jti),
-    circumstances: &Circumstances<'_>,
-) -> Result<Unsigned, OAuthError> {
+) -> Result<(String, Lifespan), OAuthError> {
     let issued_at = now.seconds();
     let expires_at = issued_at.saturating_add(grant.lifetime.as_secs());
     let claims = AccessTokenClaims { issuer, grant, issued_at, expires_at, jti };
@@ -81,6 +81,27 @@ pub fn compose(
     if signing_input.len() + 1 + key.encoded_signature_length() > MAX_TOKEN_LENGTH {
         return Err(OAuthError::SCOPE_TOO_LARGE);
     }
+    Ok((signing_input, Lifespan { issued_at, expires_at }))
+}
+
+/// From `iat` to `exp`, both in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifespan {
+    /// `iat`
+    pub issued_at: u64,
+    /// `exp`
+    pub expires_at: u64,
+}
+
+/// Composes the token of `grant` for `key`. `invalid_scope` when it would be longer than [`MAX_TOKEN_LENGTH`].
+pub fn compose(
+    issuer: &str,
+    grant: &Grant,
+    key: ReservedKey,
+    (now, jti): (Timestamp, &Jti),
+    circumstances: &Circumstances<'_>,
+) -> Result<Unsigned, OAuthError> {
+    let (signing_input, Lifespan { issued_at, expires_at }) = signing_input(issuer, grant, &key, (now, jti))?;
     let record = Record {
         event: EventType::TokenIssued,
         kid: Some(key.kid()),

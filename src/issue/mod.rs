@@ -8,6 +8,7 @@ pub mod authorize;
 pub mod compose;
 mod mint;
 pub mod origin;
+pub mod preview;
 mod wall_clock;
 
 pub use compose::Unsigned;

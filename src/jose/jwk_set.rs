@@ -125,7 +125,8 @@ impl Serialize for JwkSet {
     }
 }
 
-fn kid(jwk: &Value, key: &PublicJwk) -> Option<String> {
+/// The `kid` that the document gives a key, or else its thumbprint; `None` for one that is no short string.
+pub(super) fn kid(jwk: &Value, key: &PublicJwk) -> Option<String> {
     match jwk.get("kid") {
         None => Some(key.kid().to_string()),
         Some(Value::String(kid)) if (1..=MAX_KID).contains(&kid.len()) => Some(kid.clone()),

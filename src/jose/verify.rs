@@ -6,6 +6,8 @@
 //! fetches a key and never looks a token up. RFC 7515, RFC 8725, RFC 9068
 //! section 4.
 
+pub mod assertion;
+
 use std::collections::HashSet;
 use std::time::Duration;
 

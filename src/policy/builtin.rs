@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admin_scope::AdminScope;
-use super::{Policy, Resource, ResourceUri, ScopeRule};
+use super::{Policy, Resource, ResourceUri, ScopeRule, Violation};
 use crate::jose::Algorithm;
 use crate::limits::{Enforce, Quota};
 use crate::oauth::ScopeToken;
@@ -79,6 +79,25 @@ impl Builtin {
         policy.admin_resource = Some(self.resource().clone());
         policy.resources.insert(self.resource().clone(), self.resource.clone());
         policy.scopes.extend(self.scopes.iter().map(|rule| (rule.name.clone(), rule.clone())));
+        Ok(())
+    }
+
+    /// Refuses a resource that is the issuer's own.
+    pub fn check_resource(&self, resource: &Resource) -> Result<(), Violation> {
+        if self.owns_resource(&resource.uri) {
+            return Err(Violation::new("resource", "is the admin API, which nobody sets"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a scope that is the issuer's own, or would lie at its resource.
+    pub fn check_scope(&self, rule: &ScopeRule) -> Result<(), Violation> {
+        if self.owns_scope(&rule.name) {
+            return Err(Violation::new("scope", "is one of the issuer's own, which nobody sets"));
+        }
+        if self.owns_resource(&rule.resource) {
+            return Err(Violation::new("resource", "is the admin API, which has its scopes already"));
+        }
         Ok(())
     }
 

@@ -6,6 +6,10 @@
 pub mod admin_scope;
 pub mod builtin;
 pub mod client;
+pub mod in_use;
+pub mod merge_patch;
+pub mod plan;
+pub mod registration;
 pub mod resource;
 pub mod scope_rule;
 pub mod snapshot;
@@ -14,9 +18,11 @@ pub use crate::oauth::name::{ClientId, ResourceUri};
 pub use admin_scope::{AdminScope, AdminScopes};
 pub use builtin::{Builtin, Shadowed};
 pub use client::Client;
+pub use in_use::InUse;
+pub use registration::Registration;
 pub use resource::Resource;
 pub use scope_rule::ScopeRule;
-pub use snapshot::{Policy, RegisteredClient, SecretHash};
+pub use snapshot::{Policy, RegisteredClient, SecretHash, reserved_id};
 
 /// A rule of the policy that a value would break: what to tell the person who set it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

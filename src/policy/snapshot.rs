@@ -1,10 +1,11 @@
 //! The whole policy at one version, as the request path reads it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Client, ClientId, Resource, ResourceUri, ScopeRule, Violation};
+use crate::digest::Digest;
 use crate::jose::Algorithm;
 use crate::oauth::{Scope, ScopeToken};
 use crate::time::Timestamp;
@@ -22,6 +23,10 @@ pub struct SecretHash {
     pub created_at: Timestamp,
     /// When it ends; `None` for the current one.
     pub expires_at: Option<Timestamp>,
+    /// When it opened the door last, as far as that is written down.
+    pub last_used_at: Option<Timestamp>,
+    /// When its owner was last reminded to replace it.
+    pub reminded_at: Option<Timestamp>,
 }
 
 impl SecretHash {
@@ -53,8 +58,15 @@ pub struct Policy {
     pub scopes: BTreeMap<ScopeToken, Arc<ScopeRule>>,
     /// By id.
     pub clients: HashMap<ClientId, Arc<RegisteredClient>>,
+    /// [`reserved_id`] of every client that was deleted.
+    pub reserved: Arc<HashSet<Digest>>,
     /// The admin API, once [`super::Builtin::complete`] put it and its scopes in beside what is stored.
     pub admin_resource: Option<ResourceUri>,
+}
+
+/// What stays of a deleted client's id: enough to know it again, not to tell it.
+pub fn reserved_id(id: &ClientId) -> Digest {
+    Digest::of(&[b"mintmark/client/v1\n", id.as_str().as_bytes()])
 }
 
 /// The lifetimes that the configuration sets.
@@ -70,6 +82,11 @@ impl Policy {
     /// The client of that name, if there is one. Takes any text.
     pub fn client(&self, id: &str) -> Option<&Arc<RegisteredClient>> {
         self.clients.get(id)
+    }
+
+    /// Whether no client of this id may be registered: there is one, or there was.
+    pub fn is_taken(&self, id: &ClientId) -> bool {
+        self.clients.contains_key(id) || self.reserved.contains(&reserved_id(id))
     }
 
     /// The resources that people set, by name: all but the admin API.
@@ -112,15 +129,19 @@ impl Policy {
             let problem = format!("{} is not registered; `mintmark resource set` it first", rule.resource);
             return Err(Violation::new("resource", problem));
         }
-        if let Some(before) = self.scopes.get(&rule.name)
-            && before.resource != rule.resource
-        {
-            return Err(Violation::new(
-                "resource",
-                format!("a scope stays with its resource, {}", before.resource),
-            ));
-        }
+        self.check_home(rule)?;
         check_lifetime("token_lifetime", rule.lifetime, max)
+    }
+
+    /// A scope never moves to another resource: what clients hold would become worth something else.
+    pub fn check_home(&self, rule: &ScopeRule) -> Result<(), Violation> {
+        match self.scopes.get(&rule.name) {
+            Some(before) if before.resource != rule.resource => {
+                let problem = format!("a scope stays with its resource, {}", before.resource);
+                Err(Violation::new("resource", problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks a client before it is set: each scope exists, and the default scope lies in one resource.

@@ -4,7 +4,8 @@ use crate::audit::directory::StoredPage;
 use crate::digest::Digest;
 use crate::jose::Kid;
 use crate::keys::KeyRing;
-use crate::policy::{Client, ClientId, Resource, ScopeRule, SecretHash};
+use crate::oauth::ScopeToken;
+use crate::policy::{Client, ClientId, Resource, ResourceUri, ScopeRule, SecretHash};
 use crate::time::Timestamp;
 
 /// A log that is opened: its name and its key.
@@ -44,12 +45,24 @@ pub enum Change {
     PutResource(Resource),
     /// Makes or replaces a scope. Its `key` is given by the store.
     PutScope(ScopeRule),
-    /// Makes or replaces a client. Its `key` is given by the store.
+    /// Makes or replaces a client. Its `key` is given by the store. An id that was deleted is a conflict.
     PutClient(Client),
+    /// Takes away a resource of this version. That nothing uses it is the caller's matter.
+    DeleteResource(ResourceUri, u64),
+    /// Takes away a scope of this version, like a resource. Made again it gets another `key`.
+    DeleteScope(ScopeToken, u64),
+    /// Takes away a client of this version with its secrets. Its id is kept as [`reserved_id`](crate::policy::reserved_id) alone.
+    DeleteClient(ClientId, u64),
     /// Adds a secret to a client.
     AddSecret(ClientId, SecretHash),
     /// Lets a secret end at this time.
     EndSecret(String, Timestamp),
+    /// Notes when secrets were used last; never an earlier time than is noted. Those that are gone are passed over.
+    SecretsUsed(Vec<(String, Timestamp)>),
+    /// Notes when the owner of a secret was reminded to replace it.
+    SecretReminded(String, Timestamp),
+    /// Forgets the secrets that ended before this time.
+    SweepSecrets(Timestamp),
     /// Replaces the facts of the ring's keys; the stored version must be `expected`. A key
     /// that no longer signs loses its private half.
     SwapRing {
@@ -130,9 +143,15 @@ impl Change {
             Self::PutResource(_)
             | Self::PutScope(_)
             | Self::PutClient(_)
+            | Self::DeleteResource(..)
+            | Self::DeleteScope(..)
+            | Self::DeleteClient(..)
             | Self::AddSecret(..)
             | Self::EndSecret(..) => true,
-            Self::SwapRing { .. }
+            Self::SecretsUsed(_)
+            | Self::SecretReminded(..)
+            | Self::SweepSecrets(_)
+            | Self::SwapRing { .. }
             | Self::OpenLog(_)
             | Self::ReopenLog(_)
             | Self::SealLogKey(_)

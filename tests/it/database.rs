@@ -7,7 +7,7 @@ use std::path::Path;
 use mintmark::app::CannotStart;
 use mintmark::audit::open::{CannotOpen, LAST_SIGNED};
 use mintmark::audit::verify::verify;
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use mintmark::store::Store as _;
 use mintmark::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -18,8 +18,13 @@ use crate::log::{busy_client, published_size, vkey};
 /// Types `mintmark db ...` on the machine of this service; gives the exit code and what it printed.
 async fn db(mint: &TestMint, arguments: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal =
-        Terminal { stdin: &mut std::io::empty(), stdout: &mut out, stderr: &mut err, is_terminal: false };
+    let mut terminal = Terminal {
+        stdin: &mut std::io::empty(),
+        stdout: &mut out,
+        stderr: &mut err,
+        is_terminal: false,
+        zone: Zone::utc(),
+    };
     let argv = ["mintmark", "db"].into_iter().chain(arguments.iter().copied()).map(OsString::from);
     let environment = vec![("MINTMARK_DATA_DIR".to_owned(), mint.data_dir().display().to_string())];
     let code = cli::run(argv, environment, mint.clock(), &mut terminal).await;
@@ -120,13 +125,18 @@ async fn migrations_are_applied_by_hand_only_while_no_server_runs() {
         mint.stop().await;
         execute(mint, "DELETE FROM _sqlx_migrations WHERE version >= 2").await;
         execute(mint, "DROP TABLE log_directory").await;
-        execute(mint, "DROP TABLE deleted_clients").await;
-        execute(mint, "DROP TABLE used_assertions").await;
-        execute(mint, "DROP TABLE revoked_tokens").await;
-        execute(mint, "DROP TABLE token_floors").await;
-        execute(mint, "DROP TABLE idempotent_answers").await;
-        execute(mint, "ALTER TABLE client_secrets DROP COLUMN last_used_at").await;
         execute(mint, "ALTER TABLE signing_keys DROP COLUMN retain_for").await;
+        for sql in [
+            "DROP TABLE deleted_clients",
+            "DROP TABLE used_assertions",
+            "DROP TABLE revoked_tokens",
+            "DROP TABLE token_floors",
+            "DROP TABLE idempotent_answers",
+            "ALTER TABLE client_secrets DROP COLUMN last_used_at",
+            "ALTER TABLE client_secrets DROP COLUMN reminded_at",
+        ] {
+            execute(mint, sql).await;
+        }
         let missing =
             json!({ "version": 1, "missing": ["0002_key_retention", "0003_directory", "0004_clients"], "unknown": [] });
         assert_eq!(status(mint).await["schema"], missing);

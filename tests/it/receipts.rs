@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mintmark::audit::event::EventType;
 use mintmark::audit::proof::Receipt;
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use serde_json::{Value, json};
 
 use crate::harness::{FakeClock, START, TestMint, with_mint};
@@ -87,8 +87,13 @@ async fn what_no_checkpoint_covers_in_time_is_for_later() {
 /// Types a command, away from any server, and gives the exit code and what it printed.
 async fn at_home(arguments: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal =
-        Terminal { stdin: &mut std::io::empty(), stdout: &mut out, stderr: &mut err, is_terminal: false };
+    let mut terminal = Terminal {
+        stdin: &mut std::io::empty(),
+        stdout: &mut out,
+        stderr: &mut err,
+        is_terminal: false,
+        zone: Zone::utc(),
+    };
     let argv = std::iter::once("mintmark").chain(arguments.iter().copied()).map(OsString::from);
     let code = cli::run(argv, Vec::new(), &FakeClock::at(START), &mut terminal).await;
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())

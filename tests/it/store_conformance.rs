@@ -2,6 +2,7 @@
 
 mod answers;
 mod damaged_rows;
+mod gone;
 mod ring;
 
 use std::path::{Path, PathBuf};
@@ -137,6 +138,8 @@ fn secret(id: &str, selector: u32) -> SecretHash {
         phc: format!("phc {id}"),
         created_at: START,
         expires_at: None,
+        last_used_at: None,
+        reminded_at: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use mintmark::audit::event::EventType;
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -158,8 +158,13 @@ impl Write for Lines {
 /// Types `mintmark audit tail`; gives the exit code and what went to standard error.
 async fn tail(socket: &str, more: &[&str], lines: mpsc::UnboundedSender<String>) -> (u8, String) {
     let (mut out, mut err) = (Lines { rest: Vec::new(), lines }, Vec::new());
-    let mut terminal =
-        Terminal { stdin: &mut io::empty(), stdout: &mut out, stderr: &mut err, is_terminal: false };
+    let mut terminal = Terminal {
+        stdin: &mut io::empty(),
+        stdout: &mut out,
+        stderr: &mut err,
+        is_terminal: false,
+        zone: Zone::utc(),
+    };
     let admin = format!("unix:{socket}");
     let words = [&["mintmark", "audit", "tail", "--admin", &admin], more].concat();
     let argv = words.into_iter().map(OsString::from);

@@ -107,7 +107,7 @@ const LIBRARIES: [(&str, &[&str]); 14] = [
     ("argon2", &["src/clients/"]),
     ("moka", &["src/clients/"]),
     // Commands that only talk to a server look whether the file has what they need.
-    ("toml", &["src/config/", "src/cli/globals.rs"]),
+    ("toml", &["src/config/", "src/cli/globals.rs", "src/cli/policy/"]),
     ("clap", &["src/cli/"]),
     ("anyhow", &["src/cli/", "src/main.rs"]),
 ];

@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use super::failure::{Exit, Failure};
 use super::output::{NOTHING, member};
 use super::session::Session;
+use super::when::Times;
+use crate::time::Timestamp;
 use filters::Filters;
 
 const ENTRIES: &str = "/admin/v1/audit/entries";
@@ -71,12 +73,14 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
             let admin = session.admin()?;
             let path = search.filters.path(ENTRIES, &[("limit", limit)], &admin, session.clock.now()).await?;
             let entries = admin.list(&path, at_most).await?;
-            session.print_list(&entries, &HEADINGS, row)?;
+            let times = session.times();
+            session.print_list(&entries, &HEADINGS, |entry| row(entry, &times))?;
         }
         Audit::Tail(asked) => tail::run(&asked, session).await?,
         Audit::Show { index } => {
             let entry = session.admin()?.get(&format!("{ENTRIES}/{index}")).await?;
-            session.print(&entry)?;
+            // The leaf is what others hold in their hands: in UTC, as it says itself.
+            session.print_in_utc(&entry)?;
         }
         Audit::Verify(asked) => return verify::run(&asked, session).await,
         Audit::Export(asked) => export::run(&asked, session).await?,
@@ -92,7 +96,7 @@ pub(super) async fn run(verb: Audit, session: &mut Session<'_, '_>) -> Result<Ex
 /// No page is asked to be larger; more come on further pages.
 const LARGEST_PAGE: u32 = 1_000;
 
-fn row(entry: &Value) -> Vec<String> {
+fn row(entry: &Value, times: &Times) -> Vec<String> {
     let none = json!({});
     let part = |name: &str| entry.get(name).filter(|part| part.is_object()).unwrap_or(&none);
     let (leaf, body) = (part("leaf"), part("body"));
@@ -101,23 +105,18 @@ fn row(entry: &Value) -> Vec<String> {
         found.unwrap_or_else(|| NOTHING.to_owned())
     };
     let time = member(leaf, "ts");
-    // A blank between date and time, where the table may break.
-    let time = time.split_once('.').map_or_else(|| time.clone(), |(whole, _)| format!("{whole}Z"));
+    let time = Timestamp::parse(&time).map_or(time, |time| times.cell(time.seconds()));
     let about = match first(&["object", "scope", "reason"]) {
         nothing if nothing == NOTHING => member(leaf, "kid").chars().take(8).collect(),
         about => about,
     };
-    vec![
-        member(entry, "index"),
-        time.replace('T', " "),
-        member(leaf, "t"),
-        first(&["client_id", "actor"]),
-        about,
-    ]
+    vec![member(entry, "index"), time, member(leaf, "t"), first(&["client_id", "actor"]), about]
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::when::Zone;
+    use super::super::when::tests::berlin;
     use super::*;
 
     #[test]
@@ -127,8 +126,11 @@ mod tests {
             "leaf": { "t": "token.issued", "ts": "2026-11-21T22:58:01.123456Z", "kid": "kPrK_qmxVWaY" },
             "body": { "client_id": "web", "scope": "orders:read" }
         });
-        assert_eq!(row(&issued), ["7", "2026-11-21 22:58:01Z", "token.issued", "web", "orders:read"]);
+        let times = |zone: &Zone| Times::new(Timestamp::from_seconds(1_795_348_800), zone);
+        let utc = times(&Zone::utc());
+        assert_eq!(row(&issued, &utc), ["7", "2026-11-21 22:58:01Z", "token.issued", "web", "orders:read"]);
+        assert_eq!(row(&issued, &times(&berlin()))[1], "2026-11-21 23:58:01");
         let erased = json!({ "index": 7, "leaf": issued["leaf"], "body": null, "salt": null });
-        assert_eq!(row(&erased)[3..], ["-", "kPrK_qmx"]);
+        assert_eq!(row(&erased, &utc)[3..], ["-", "kPrK_qmx"]);
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn check(
         Err(bad) => Verdict { reason: Some(bad.to_string()), ..Verdict::default() },
         Ok((index, proven)) => Verdict::of(index, &proven, compared(&proven, token.as_deref())?),
     };
-    session.print(&json!(verdict))?;
+    session.print_in_utc(&json!(verdict))?;
     Ok(if verdict.ok { Exit::Done } else { Exit::Refused })
 }
 

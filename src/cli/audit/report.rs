@@ -8,9 +8,10 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::output::{self, NOTHING, Table, member, utc};
+use crate::cli::output::{self, NOTHING, Table, member};
 use crate::cli::session::Session;
 use crate::cli::values::{self, Time};
+use crate::cli::when::{Times, utc};
 
 const REPORT: &str = "/admin/v1/audit/report";
 /// Rows of one section.
@@ -47,15 +48,17 @@ pub(super) async fn run(asked: &Report, session: &mut Session<'_, '_>) -> Result
     }
     let report: Value = serde_json::from_slice(&body)
         .map_err(|_| Failure::refused("the server sent no report: is it Mintmark? see --admin"))?;
-    session.print_as(&report, |out| print(out, &report))?;
+    // A report is filed and compared: it is in UTC, as the log is.
+    let times = session.times().in_utc();
+    session.print_as(&report, |out| print(out, &report, &times))?;
     // What was never verified is nothing that is wrong.
     let sound = report.pointer("/verification/ok").and_then(Value::as_bool).unwrap_or(true);
     Ok(if sound { Exit::Done } else { Exit::Refused })
 }
 
-fn print(out: &mut dyn Write, report: &Value) -> io::Result<()> {
+fn print(out: &mut dyn Write, report: &Value, times: &Times) -> io::Result<()> {
     writeln!(out, "Issuance log {}\n", member(report, "origin"))?;
-    output::print_object(out, &head(report))?;
+    output::print_object(out, &head(report), times)?;
     let counts = |names: &[&'static str]| {
         let names = names.to_vec();
         move |row: &Value| names.iter().map(|name| member(row, name)).collect::<Vec<_>>()
@@ -66,7 +69,7 @@ fn print(out: &mut dyn Write, report: &Value) -> io::Result<()> {
     section(out, report, ("keys", "By key"), &["KEY", "TOKENS"], counts(&["name", "issued"]))?;
     section(out, report, ("reasons", "Refusals"), &["REASON", "REFUSED"], counts(&["name", "denied"]))?;
     let act = |row: &Value| {
-        vec![member(row, "index"), time(row), member(row, "event"), member(row, "actor"), about(row)]
+        vec![member(row, "index"), time(row, times), member(row, "event"), member(row, "actor"), about(row)]
     };
     let headings = ["INDEX", "TIME", "EVENT", "BY", "ABOUT"];
     section(out, report, ("acts", "Administration"), &headings, act)?;
@@ -78,10 +81,11 @@ fn print(out: &mut dyn Write, report: &Value) -> io::Result<()> {
     };
     let readers = ["WHO", "READ", "EXPORTED", "ERASED"];
     section(out, report, ("readers", "Readers of the log"), &readers, reader)?;
-    let run = |row: &Value| vec![member(row, "index"), time(row), member(row, "event"), member(row, "node")];
+    let run =
+        |row: &Value| vec![member(row, "index"), time(row, times), member(row, "event"), member(row, "node")];
     section(out, report, ("runs", "Nodes"), &["INDEX", "TIME", "EVENT", "NODE"], run)?;
     let incident = |row: &Value| {
-        vec![member(row, "index"), time(row), member(row, "event"), member(row, "node"), about(row)]
+        vec![member(row, "index"), time(row, times), member(row, "event"), member(row, "node"), about(row)]
     };
     section(out, report, ("incidents", "Incidents"), &["INDEX", "TIME", "EVENT", "NODE", "ABOUT"], incident)
 }
@@ -183,8 +187,8 @@ fn section(
 }
 
 /// A blank between date and time, where the table may break.
-fn time(row: &Value) -> String {
-    row.get("at").and_then(Value::as_u64).map_or_else(|| NOTHING.to_owned(), |at| utc(at).replace('T', " "))
+fn time(row: &Value, times: &Times) -> String {
+    row.get("at").and_then(Value::as_u64).map_or_else(|| NOTHING.to_owned(), |at| times.cell(at))
 }
 
 /// To what it was done, and why or how.

@@ -16,6 +16,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Rows};
 use crate::cli::process;
 use crate::cli::session::Session;
+use crate::cli::when::Times;
 
 const TAIL: &str = "/admin/v1/audit/tail";
 /// Pages are asked for no more often, but where one was full.
@@ -51,7 +52,7 @@ pub(super) async fn run(asked: &Tail, session: &mut Session<'_, '_>) -> Result<(
 }
 
 async fn follow(admin: &Admin, path: String, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-    let mut printer = Printer::new(session.format());
+    let mut printer = Printer::new(session.format(), session.times());
     let (mut next, mut rhythm) = (path, in_rhythm());
     loop {
         rhythm.tick().await;
@@ -80,11 +81,12 @@ fn in_rhythm() -> Interval {
 /// Rows under headings, or a line of JSON each.
 struct Printer {
     rows: Option<Rows>,
+    times: Times,
 }
 
 impl Printer {
-    fn new(format: Format) -> Self {
-        Self { rows: (format == Format::Table).then(|| Rows::new(&HEADINGS, &WIDTHS)) }
+    fn new(format: Format, times: Times) -> Self {
+        Self { rows: (format == Format::Table).then(|| Rows::new(&HEADINGS, &WIDTHS)), times }
     }
 
     /// Writes whole lines in one piece, so that a reader who leaves leaves nothing half-written behind.
@@ -94,7 +96,7 @@ impl Printer {
             Some(rows) => {
                 rows.begin(&mut text)?;
                 for entry in entries {
-                    rows.print(&mut text, &row(entry))?;
+                    rows.print(&mut text, &row(entry, &self.times))?;
                 }
             }
             None => {

@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use crate::cli::output::{member, span};
+use crate::cli::output::member;
+use crate::cli::when::span;
 use crate::time::Timestamp;
 
 /// As much of a thumbprint as a person compares.

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::life::{Life, Phase, Stage};
-use crate::cli::failure::one_line;
-use crate::cli::output::utc;
+use crate::cli::output::{cut, width};
+use crate::cli::when::Times;
 
 /// Before a bar: blanks, the short identifier, blanks.
 const BEFORE: usize = 12;
@@ -26,25 +26,26 @@ const LEGEND: &str = ": · public   █ ░ signs   = - rests   (the lighter one
 const CUT_LEGEND: &str = "‹ began earlier";
 
 /// Draws the keys: under the name of each algorithm one row a key, below them the axis and what the characters mean.
-pub(super) fn draw(items: &[Value], now: u64, width: usize) -> String {
+pub(super) fn draw(items: &[Value], times: &Times, columns: usize) -> String {
     if items.is_empty() {
         return "There are no keys.\n".to_owned();
     }
+    let now = times.now();
     let lives: Vec<Life> = items.iter().map(|item| Life::of(item, now)).collect();
-    let axis = Axis::over(&lives, now, width.saturating_sub(BEFORE + 2 + WORDS).max(LEAST));
+    let axis = Axis::over(&lives, now, columns.saturating_sub(BEFORE + 2 + WORDS).max(LEAST));
     let mut rows = vec![format!("{:pad$}now", "", pad = BEFORE + axis.past.saturating_sub(1))];
     let algorithms: BTreeSet<&str> = lives.iter().map(|life| life.algorithm.as_str()).collect();
     let mut is_cut = false;
     for algorithm in algorithms {
-        rows.push(format!("{:pad$}{NOW}", cut(algorithm, BEFORE - 1), pad = BEFORE + axis.past));
+        rows.push(format!("{}{NOW}", padded(&cut(algorithm, BEFORE - 1), BEFORE + axis.past)));
         for life in lives.iter().filter(|life| life.algorithm == algorithm) {
-            let kid = cut(&life.kid, BEFORE - 4);
+            let kid = padded(&cut(&life.kid, BEFORE - 4), BEFORE - 4);
             let bar = axis.bar(&life.phases);
             is_cut |= bar.starts_with(EARLIER);
-            rows.push(format!("  {kid:8}  {bar}  {}", cut(&life.words, WORDS)));
+            rows.push(format!("  {kid}  {bar}  {}", cut(&life.words, WORDS)));
         }
     }
-    rows.push(format!("{:BEFORE$}{}", "", axis.ends()));
+    rows.push(format!("{:BEFORE$}{}", "", axis.ends(times)));
     rows.push(LEGEND.to_owned());
     if is_cut {
         rows.push(CUT_LEGEND.to_owned());
@@ -52,13 +53,9 @@ pub(super) fn draw(items: &[Value], now: u64, width: usize) -> String {
     rows.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
-/// The text on one line of at most `most` columns.
-fn cut(text: &str, most: usize) -> String {
-    let text = one_line(text);
-    if text.chars().count() <= most {
-        return text;
-    }
-    text.chars().take(most - 1).chain(['…']).collect()
+/// The text with blanks up to `columns`.
+fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
 /// Time as columns: `past` of them up to now, one for the mark, `future` of them from now on.
@@ -124,14 +121,10 @@ impl Axis {
     }
 
     /// The two ends as dates, with the hour where days are too coarse.
-    fn ends(&self) -> String {
+    fn ends(&self, times: &Times) -> String {
         let columns = self.past + 1 + self.future;
         let by_day = self.end - self.start > 4 * 86_400 || columns < 36;
-        let written = |seconds: u64| {
-            let time = utc(seconds);
-            let (date, rest) = time.split_once('T').unwrap_or((time.as_str(), ""));
-            if by_day { date.to_owned() } else { format!("{date} {}Z", rest.get(..5).unwrap_or(rest)) }
-        };
+        let written = |seconds| if by_day { times.day(seconds) } else { times.minute(seconds) };
         let (start, end) = (written(self.start), written(self.end));
         let room = columns.saturating_sub(start.len());
         format!("{start}{end:>room$}")

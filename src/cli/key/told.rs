@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::life::short;
 use crate::cli::failure::one_line;
-use crate::cli::output::{member, span, utc};
+use crate::cli::output::member;
+use crate::cli::when::{Times, span};
 
 /// The rings that were rotated, and those that wait.
-pub(super) fn rotated(answer: &Value) -> Vec<String> {
+pub(super) fn rotated(answer: &Value, times: &Times) -> Vec<String> {
     let array = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let algorithms: Vec<_> =
         array("rotated").iter().map(|alg| one_line(alg.as_str().unwrap_or("-"))).collect();
@@ -26,8 +27,9 @@ pub(super) fn rotated(answer: &Value) -> Vec<String> {
         let alg = one_line(&member(&ring, "alg"));
         match seconds(&ring, "activates_at") {
             Some(at) => {
-                lines.push(format!("{alg}: not yet. Verifiers know the next key from {} on,", utc(at)));
-                lines.push("and it signs by itself then; --now does not wait.".to_owned());
+                let (from, wait) = (times.point(at), times.distance(at));
+                lines.push(format!("{alg}: not yet. Verifiers know the next key from {from} on."));
+                lines.push(format!("It signs by itself then, {wait}; --now does not wait."));
             }
             None => lines.push(format!("{alg}: not yet; --now does not wait.")),
         }
@@ -44,10 +46,10 @@ pub(super) fn retained(key: &Value) -> Vec<String> {
 }
 
 /// A key that the timers rule again.
-pub(super) fn released(key: &Value) -> Vec<String> {
+pub(super) fn released(key: &Value, times: &Times) -> Vec<String> {
     let planned = key.get("planned").and_then(|planned| seconds(planned, "remove_at"));
     let mut lines = vec![format!("{} follows the timers again.", named(key))];
-    lines.extend(planned.map(|at| format!("It leaves the JWKS at {}.", utc(at))));
+    lines.extend(planned.map(|at| format!("It leaves the JWKS at {}.", times.full(at))));
     lines
 }
 
@@ -74,11 +76,11 @@ pub(super) fn rewrapped(answer: &Value, file: &str) -> Vec<String> {
 }
 
 /// A revocation, or what it would be.
-pub(super) fn revoked(answer: &Value) -> Vec<String> {
+pub(super) fn revoked(answer: &Value, times: &Times) -> Vec<String> {
     let dry_run = answer.get("dry_run").and_then(Value::as_bool).unwrap_or_default();
     let say = |is: &str, would: &str| if dry_run { would.to_owned() } else { is.to_owned() };
     let mut lines = vec![match seconds(answer, "revoked_at").filter(|_| !dry_run) {
-        Some(at) => format!("{} is revoked: out of the JWKS since {}.", named(answer), utc(at)),
+        Some(at) => format!("{} is revoked: out of the JWKS since {}.", named(answer), times.point(at)),
         None => {
             format!("{} {}", named(answer), say("is revoked.", "would leave the JWKS at once, for ever."))
         }
@@ -91,13 +93,13 @@ pub(super) fn revoked(answer: &Value) -> Vec<String> {
     });
     if let Some(since) = seconds(answer, "since") {
         let are = say("are", "would be");
-        lines.push(format!("In doubt since {}; older tokens {are} refused as well.", utc(since)));
+        lines.push(format!("In doubt since {}; older tokens {are} refused as well.", times.point(since)));
     }
     if let Some(exposure) = seconds(answer, "exposure") {
         let may = say("may accept it", "might accept it");
         lines.push(format!("Verifiers that cached the JWKS {may} for up to {} more.", span(exposure)));
     }
-    lines.extend(unexpired(answer));
+    lines.extend(unexpired(answer, times));
     if dry_run {
         lines.push("This was a dry run: nothing has changed.".to_owned());
     }
@@ -105,7 +107,7 @@ pub(super) fn revoked(answer: &Value) -> Vec<String> {
 }
 
 /// The tokens that verifiers may still accept, and the command that lists them.
-fn unexpired(answer: &Value) -> Vec<String> {
+fn unexpired(answer: &Value, times: &Times) -> Vec<String> {
     let tokens = answer.get("unexpired");
     let counted = match tokens.and_then(|tokens| seconds(tokens, "count")) {
         Some(0) => return vec!["None of its tokens is unexpired.".to_owned()],
@@ -115,13 +117,12 @@ fn unexpired(answer: &Value) -> Vec<String> {
         None => "Its unexpired tokens were not counted".to_owned(),
     };
     let last = tokens.and_then(|tokens| seconds(tokens, "latest_exp"));
-    let last = last.map_or(String::new(), |last| format!("; the last expires at {}", utc(last)));
     let kid = one_line(&member(answer, "kid"));
-    vec![
-        format!("{counted}{last}."),
-        "To list them:".to_owned(),
-        format!("  mintmark audit search --kid {kid} --event token.issued --unexpired"),
-    ]
+    let mut lines = vec![format!("{counted}.")];
+    lines.extend(last.map(|last| format!("The last of them expires at {}.", times.full(last))));
+    lines.push("To list them:".to_owned());
+    lines.push(format!("  mintmark audit search --kid {kid} --event token.issued --unexpired"));
+    lines
 }
 
 /// A key by the beginning of its identifier and its algorithm.

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::{cannot_start, complaints, make_kek, start_log, stop_signal, system};
-use crate::admin::{Actor, Admin, NewClient, Refusal};
+use crate::admin::{Actor, Admin, Expected, Refusal};
 use crate::app::{self, App, Listeners, Ports, Purpose};
 use crate::cli::failure::Failure;
 use crate::cli::globals::Globals;
@@ -16,7 +16,7 @@ use crate::cli::session::Terminal;
 use crate::config::{Complaint, Settings, read_kek};
 use crate::limits::{Enforce, Quota};
 use crate::oauth::ScopeToken;
-use crate::policy::{AdminScopes, Resource, ResourceUri, ScopeRule};
+use crate::policy::{AdminScopes, Registration, Resource, ResourceUri, ScopeRule};
 
 /// The demo's one API.
 const RESOURCE: &str = "https://orders.example.com";
@@ -89,12 +89,12 @@ async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, S
         let first = settings.keys.algorithms.first().copied();
         let signing_alg = first.ok_or(Refusal::Internal("no algorithm is configured"))?;
         let resource = Resource { uri: uri.clone(), signing_alg, lifetime: None, version: 0 };
-        admin.set_resource(&actor, resource, None).await?;
+        admin.set_resource(&actor, resource, Expected::Unsaid).await?;
     }
     for (name, limit, burst) in SCOPES {
         let rule = scope(name, limit, burst, &uri).ok_or(Refusal::Internal("the demo's scopes"))?;
         if !policy.scopes.contains_key(&rule.name) {
-            admin.set_scope(&actor, rule, None).await?;
+            admin.set_scope(&actor, rule, Expected::Unsaid).await?;
         }
     }
     let mut secrets = Vec::new();
@@ -104,9 +104,13 @@ async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, S
             admin.rotate_secret(&actor, id, OVERLAP).await?
         } else {
             let new = json!({ "client_id": id, "scope": scope, "default_scope": "orders:read" });
-            let new: NewClient =
+            let new: Registration =
                 serde_json::from_value(new).map_err(|_| Refusal::Internal("the demo's clients"))?;
-            admin.create_client(&actor, new).await?.secret
+            match admin.create_client(&actor, new).await {
+                // It was deleted by hand, for good.
+                Err(Refusal::Taken) => continue,
+                made => made?.secret,
+            }
         };
         secrets.push((id, made.secret));
     }

@@ -47,7 +47,7 @@ fn revocation(dry_run: bool) -> Value {
     json!({
         "kid": OLD, "alg": "ES256", "state": "active", "dry_run": dry_run, "since": null, "exposure": 330,
         "revoked_at": if dry_run { Value::Null } else { json!(NOW) }, "successor": HYPHEN,
-        "unexpired": { "count": 412, "latest_exp": NOW + 3_000 },
+        "unexpired": { "count": 412, "latest_exp": NOW + 6_600 },
     })
 }
 
@@ -71,14 +71,14 @@ async fn keys_are_drawn_by_the_servers_clock_and_without_those_that_are_gone() {
 async fn a_rotation_tells_of_each_ring_what_it_means() {
     let answer = json!({
         "rotated": ["ES256", "PS256"], "exposure": 330,
-        "waiting": [{ "alg": "EdDSA", "activates_at": NOW }],
+        "waiting": [{ "alg": "EdDSA", "activates_at": NOW + 3_900 }],
     });
     let server = server(answer.clone());
     let ran = on(&server, &["key", "rotate"]).await;
     let expected = "ES256, PS256: the next keys sign from now on.\n\
                     Verifiers may refuse their tokens for up to 5m 30s.\n\
-                    EdDSA: not yet. Verifiers know the next key from 2027-01-15T07:00:00Z on,\n\
-                    and it signs by itself then; --now does not wait.\n";
+                    EdDSA: not yet. Verifiers know the next key from 2027-01-15 08:05:00Z on.\n\
+                    It signs by itself then, in 5m; --now does not wait.\n";
     assert_eq!((ran.code, ran.out.as_str()), (0, expected));
     let ran = on(&server, &["key", "rotate", "--alg", "ES256", "--now", "-o", "json"]).await;
     assert_eq!(ran.json(), answer);
@@ -131,8 +131,7 @@ async fn a_key_is_named_by_all_or_the_beginning_of_its_identifier() {
 async fn a_released_key_says_when_it_goes() {
     let mut released = key(OLD, "passive");
     let ran = on(&server(released.clone()), &["key", "release", OLD]).await;
-    let expected =
-        "kPrK_qmx (ES256) follows the timers again.\nIt leaves the JWKS at 2027-01-16T09:02:30Z.\n";
+    let expected = "kPrK_qmx (ES256) follows the timers again.\nIt leaves the JWKS at 2027-01-16 09:02:30Z (in 1d 1h).\n";
     assert_eq!((ran.code, ran.out.as_str()), (0, expected));
     released["planned"]["remove_at"] = Value::Null;
     let ran = on(&server(released), &["key", "release", OLD]).await;
@@ -144,10 +143,11 @@ async fn a_revocation_tells_what_an_operator_must_know_next() {
     let server = server(revocation(false));
     let ran = on(&server, &["key", "revoke", "kPrK_qm", "--reason", "found in a public repository"]).await;
     let expected = format!(
-        "kPrK_qmx (ES256) is revoked: out of the JWKS since 2027-01-15T07:00:00Z.\n\
+        "kPrK_qmx (ES256) is revoked: out of the JWKS since 2027-01-15 07:00:00Z.\n\
          -ew_qmxV signs now.\n\
          Verifiers that cached the JWKS may accept it for up to 5m 30s more.\n\
-         It signed 412 unexpired tokens; the last expires at 2027-01-15T07:50:00Z.\n\
+         It signed 412 unexpired tokens.\n\
+         The last of them expires at 2027-01-15 08:50:00Z (in 50m).\n\
          To list them:\n  mintmark audit search --kid {OLD} --event token.issued --unexpired\n"
     );
     assert_eq!((ran.code, ran.out, ran.err.as_str()), (0, expected, ""));
@@ -170,9 +170,10 @@ async fn a_dry_run_says_the_same_in_the_conditional() {
     let expected = format!(
         "kPrK_qmx (ES256) would leave the JWKS at once, for ever.\n\
          A new key would be made and sign in its stead.\n\
-         In doubt since 2027-01-15T05:00:00Z; older tokens would be refused as well.\n\
+         In doubt since 2027-01-15 05:00:00Z; older tokens would be refused as well.\n\
          Verifiers that cached the JWKS might accept it for up to 5m 30s more.\n\
-         It signed 412 unexpired tokens; the last expires at 2027-01-15T07:50:00Z.\n\
+         It signed 412 unexpired tokens.\n\
+         The last of them expires at 2027-01-15 08:50:00Z (in 50m).\n\
          To list them:\n  mintmark audit search --kid {OLD} --event token.issued --unexpired\n\
          This was a dry run: nothing has changed.\n"
     );
@@ -197,7 +198,7 @@ async fn a_key_that_did_not_sign_leaves_nothing_to_do() {
     answer["unexpired"] = json!({ "count": 1, "latest_exp": NOW });
     let ran = on(&server(answer), &["key", "revoke", OLD, "--reason", "lost", "--dry-run"]).await;
     assert!(
-        ran.out.contains("\nIt does not sign.\n") && ran.out.contains("signed 1 unexpired token;"),
+        ran.out.contains("\nIt does not sign.\n") && ran.out.contains("signed 1 unexpired token."),
         "{ran:?}"
     );
 }

@@ -1,7 +1,6 @@
 //! `/admin/v1/clients`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -9,27 +8,21 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
-use serde::Deserialize;
 
 use super::listing::{Listing, Route};
-use super::{AdminSide, Caller, Shared, answer, object, read_body, to_its_end, told};
-use crate::admin::{NewClient, Refusal, Secrets};
+use super::{
+    AdminSide, Caller, Shared, answer, gone, if_match, object, read_body, read_patch, to_its_end, told,
+};
+use crate::admin::{Refusal, Secrets};
 use crate::http::error;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RotateSecret {
-    /// Seconds that the secret before works on.
-    overlap: u64,
-}
+use crate::policy::Registration;
 
 pub(super) fn router() -> Router<Arc<AdminSide>> {
     Router::new()
         .route("/admin/v1/clients", get(list).post(create))
-        .route("/admin/v1/clients/{id}", get(show))
+        .route("/admin/v1/clients/{id}", get(show).patch(update).delete(delete))
         .route("/admin/v1/clients/{id}/disable", post(disable))
         .route("/admin/v1/clients/{id}/enable", post(enable))
-        .route("/admin/v1/clients/{id}/secrets", post(rotate_secret))
 }
 
 async fn list(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
@@ -53,7 +46,7 @@ async fn show(State(side): Shared, caller: Caller, Path(id): Path<String>) -> Re
 }
 
 async fn create(State(side): Shared, caller: Caller, headers: HeaderMap, body: Bytes) -> Response {
-    let new: NewClient = match read_body(&headers, &body, &caller) {
+    let new: Registration = match read_body(&headers, &body, &caller) {
         Ok(new) => new,
         Err(refused) => return *refused,
     };
@@ -81,19 +74,24 @@ async fn set_disabled(
     answer(done, &caller.0.request_id, |client| told(client.answer()))
 }
 
-async fn rotate_secret(
+async fn update(
     State(side): Shared,
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let RotateSecret { overlap } = match read_body(&headers, &body, &caller) {
-        Ok(read) => read,
+    let patch = match read_patch(&headers, &body, &caller) {
+        Ok(patch) => patch,
         Err(refused) => return *refused,
     };
-    let actor = caller.0.clone();
-    let overlap = Duration::from_secs(overlap);
-    let done = to_its_end(async move { side.admin.rotate_secret(&actor, &id, overlap).await }).await;
-    answer(done, &caller.0.request_id, |secret| told(secret.answer(Secrets::Shown)))
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.update_client(&actor, &id, patch, expected).await }).await;
+    answer(done, &caller.0.request_id, |client| object(client.version, &client, false))
+}
+
+async fn delete(State(side): Shared, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.delete_client(&actor, &id, expected).await }).await;
+    answer(done, &caller.0.request_id, gone)
 }

@@ -22,18 +22,18 @@ struct Items<T> {
 
 /// A list, and what it may be asked for beside `limit` and `cursor`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Route {
+pub(super) struct Route<'a> {
     /// Its path.
-    pub(super) path: &'static str,
+    pub(super) path: &'a str,
     /// What every page goes on to be asked for.
     pub(super) filters: &'static [&'static str],
     /// What only the first page is asked for.
     pub(super) first: &'static [&'static str],
 }
 
-impl Route {
+impl<'a> Route<'a> {
     /// A list of everything.
-    pub(super) const fn whole(path: &'static str) -> Self {
+    pub(super) const fn whole(path: &'a str) -> Self {
         Self { path, filters: &[], first: &[] }
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn read_count(form: &Form, name: &str, usual: usize) -> Option<usize>
 impl Listing {
     /// Reads which page of `route` is asked for, and by whom.
     pub(super) fn read(
-        route: Route,
+        route: Route<'_>,
         query: Option<&str>,
         caller: &Caller,
         cursors: &Cursors,
@@ -155,7 +155,7 @@ impl Listing {
 }
 
 /// The list's own path with the filters that were given, in the list's own order and spelling.
-fn path_of(route: Route, form: &Form) -> String {
+fn path_of(route: Route<'_>, form: &Form) -> String {
     let mut path = format!("{}?", route.path);
     for name in route.filters {
         if let Some(value) = form.value(name) {

@@ -2,36 +2,40 @@
 
 mod audit;
 mod bearer;
+mod body;
 mod clients;
 mod cursor;
 mod keys;
 mod listing;
 mod once;
+mod policy;
+mod preview;
 mod report;
 pub mod roles;
 mod rules;
+mod secrets;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 pub use bearer::{Gate, admin_router_over_tcp};
+pub use body::MAX_POLICY;
+use body::{read_body, read_patch};
 pub use cursor::Cursors;
 
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
 use super::{RequestIds, log};
-use crate::admin::{Actor, Admin, Answer, Outcome, Refusal};
+use crate::admin::{Actor, Admin, Answer, Expected, Outcome, Refusal};
 use crate::audit::served::Served;
-use crate::jose::strict_json;
 use crate::policy::AdminScopes;
 
 /// What the admin listener serves.
@@ -61,9 +65,12 @@ pub fn admin_router(side: Arc<AdminSide>) -> Router {
 fn acts(side: Arc<AdminSide>) -> Router {
     Router::new()
         .merge(clients::router())
+        .merge(secrets::router())
         .merge(rules::router())
         .merge(keys::router())
         .merge(audit::router())
+        .merge(policy::router())
+        .route("/admin/v1/token/preview", post(preview::preview))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(side.clone(), once::once))
@@ -116,27 +123,6 @@ where
     tokio::spawn(act).await.unwrap_or(Err(Refusal::Internal("the act failed")))
 }
 
-/// Reads a strict JSON body of one form.
-fn read_body<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: &Bytes,
-    caller: &Caller,
-) -> Result<T, Box<Response>> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    let refuse = |what, detail: &str| Box::new(error::malformed(what, detail, &caller.0.request_id));
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(refuse(Malformed::MediaType, "send application/json"));
-    }
-    let value = strict_json::parse(body, strict_json::MAX_DEPTH)
-        .map_err(|cause| refuse(Malformed::Body, &cause.to_string()))?;
-    // serde would also take an array of the members' values.
-    if !value.is_object() {
-        return Err(refuse(Malformed::Body, "send an object"));
-    }
-    serde_json::from_value(value).map_err(|cause| refuse(Malformed::Body, &cause.to_string()))
-}
-
 /// An object with its version as `ETag`.
 fn object(version: u64, object: &impl Serialize, created: bool) -> Response {
     let outcome = if created { Outcome::Made } else { Outcome::Done };
@@ -151,13 +137,21 @@ fn told(Answer { outcome, version, body }: Answer) -> Response {
     response
 }
 
-/// The version that `If-Match` names. What names none that we ever gave is
+/// What `If-Match` says. What names no version that we ever gave is
 /// version 0, which no object has. RFC 9110 section 13.1.1.
-fn if_match(headers: &HeaderMap) -> Option<u64> {
-    let value = headers.get(header::IF_MATCH)?;
+fn if_match(headers: &HeaderMap) -> Expected {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Expected::Unsaid };
     let tag = value.to_str().unwrap_or_default().trim();
+    if tag == "*" {
+        return Expected::Any;
+    }
     let version = tag.strip_prefix("\"v").and_then(|tag| tag.strip_suffix('"'));
-    Some(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+    Expected::Version(version.and_then(|version| version.parse().ok()).unwrap_or(0))
+}
+
+/// The answer to an act after which there is nothing to show.
+fn gone((): ()) -> Response {
+    error::NO_CONTENT.into_response()
 }
 
 fn answer<T>(done: Result<T, Refusal>, caller: &str, show: impl FnOnce(T) -> Response) -> Response {

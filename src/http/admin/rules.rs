@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::listing::{Listing, Route};
-use super::{AdminSide, Caller, Shared, answer, if_match, object, read_body, to_its_end};
+use super::{AdminSide, Caller, Shared, answer, gone, if_match, object, read_body, to_its_end};
 use crate::admin::Refusal;
 use crate::http::error::{self, Malformed};
 use crate::policy::{Resource, ScopeRule};
@@ -18,9 +18,9 @@ use crate::policy::{Resource, ScopeRule};
 pub(super) fn router() -> Router<Arc<AdminSide>> {
     Router::new()
         .route("/admin/v1/resources", get(list_resources))
-        .route("/admin/v1/resources/{uri}", get(show_resource).put(put_resource))
+        .route("/admin/v1/resources/{uri}", get(show_resource).put(put_resource).delete(delete_resource))
         .route("/admin/v1/scopes", get(list_scopes))
-        .route("/admin/v1/scopes/{name}", get(show_scope).put(put_scope))
+        .route("/admin/v1/scopes/{name}", get(show_scope).put(put_scope).delete(delete_scope))
 }
 
 async fn list_resources(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
@@ -65,6 +65,17 @@ async fn put_resource(
     answer(done, &caller.0.request_id, |resource| object(resource.version, &resource, resource.version == 1))
 }
 
+async fn delete_resource(
+    State(side): Shared,
+    caller: Caller,
+    Path(uri): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.delete_resource(&actor, &uri, expected).await }).await;
+    answer(done, &caller.0.request_id, gone)
+}
+
 async fn list_scopes(State(side): Shared, caller: Caller, RawQuery(query): RawQuery) -> Response {
     let route = Route::whole("/admin/v1/scopes");
     match Listing::read(route, query.as_deref(), &caller, &side.cursors) {
@@ -105,4 +116,15 @@ async fn put_scope(
     let (actor, expected) = (caller.0.clone(), if_match(&headers));
     let done = to_its_end(async move { side.admin.set_scope(&actor, rule, expected).await }).await;
     answer(done, &caller.0.request_id, |rule| object(rule.version, &rule, rule.version == 1))
+}
+
+async fn delete_scope(
+    State(side): Shared,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let (actor, expected) = (caller.0.clone(), if_match(&headers));
+    let done = to_its_end(async move { side.admin.delete_scope(&actor, &name, expected).await }).await;
+    answer(done, &caller.0.request_id, gone)
 }

@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
-use super::{answer_rows, directory_rows, log_row, parts, policy_rows, revoked_rows, ring_rows};
+use super::{answer_rows, directory_rows, log_row, parts, policy_rows, revoked_rows, ring_rows, secret_rows};
 use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
@@ -209,8 +209,14 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
         Change::PutResource(_)
         | Change::PutScope(_)
         | Change::PutClient(_)
-        | Change::AddSecret(..)
-        | Change::EndSecret(..) => policy_rows::apply(connection, change).await,
+        | Change::DeleteResource(..)
+        | Change::DeleteScope(..)
+        | Change::DeleteClient(..) => policy_rows::apply(connection, change).await,
+        Change::AddSecret(..)
+        | Change::EndSecret(..)
+        | Change::SecretsUsed(_)
+        | Change::SecretReminded(..)
+        | Change::SweepSecrets(_) => secret_rows::apply(connection, change).await,
         Change::SwapRing { expected, ring, fresh, resealed } => {
             ring_rows::swap(connection, *expected, ring, (fresh, resealed)).await
         }

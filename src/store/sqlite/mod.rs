@@ -18,6 +18,7 @@ mod read;
 mod revoked_rows;
 mod ring_rows;
 mod schema;
+mod secret_rows;
 mod status;
 mod tend;
 

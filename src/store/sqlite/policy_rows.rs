@@ -1,6 +1,6 @@
 //! The policy's rows: objects as JSON documents beside the columns that are looked up.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,16 +9,17 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteQueryResult, SqliteRow};
 
 use super::number::{signed, unsigned};
-use crate::policy::{Client, Policy, RegisteredClient, Resource, ScopeRule, SecretHash};
+use super::secret_rows;
+use crate::digest::Digest;
+use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, ScopeRule, reserved_id};
 use crate::store::{Change, StoreFault};
-use crate::time::Timestamp;
 
 fn document(object: &impl Serialize) -> Result<String, StoreFault> {
     serde_json::to_string(object).map_err(|error| StoreFault::Broken(error.to_string()))
 }
 
 /// The object's new version follows the stored one, or the write touches nothing.
-fn one_row(result: &SqliteQueryResult) -> Result<(), StoreFault> {
+pub(super) fn one_row(result: &SqliteQueryResult) -> Result<(), StoreFault> {
     if result.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
 }
 
@@ -41,35 +42,44 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
         .bind(signed(rule.version))
         .bind(document(rule)?),
         Change::PutClient(client) => sqlx::query(
-            "INSERT INTO clients (id, version, document) SELECT $1, $2, $3 WHERE $2 = 1 OR EXISTS (SELECT 1 FROM clients WHERE id = $1)
+            "INSERT INTO clients (id, version, document) SELECT $1, $2, $3
+             WHERE ($2 = 1 AND NOT EXISTS (SELECT 1 FROM deleted_clients WHERE id_hash = $4)) OR EXISTS (SELECT 1 FROM clients WHERE id = $1)
              ON CONFLICT (id) DO UPDATE SET version = excluded.version, document = excluded.document
              WHERE clients.version = excluded.version - 1",
         )
         .bind(client.id.as_str().to_owned())
         .bind(signed(client.version))
-        .bind(document(client)?),
-        Change::AddSecret(client, secret) => sqlx::query(
-            "INSERT INTO client_secrets (secret_id, client, selector, phc, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(secret.secret_id.clone())
-        .bind(client.as_str().to_owned())
-        .bind(i64::from(secret.selector))
-        .bind(secret.phc.clone())
-        .bind(signed(secret.created_at.micros()))
-        .bind(secret.expires_at.map(|at| signed(at.micros()))),
-        Change::EndSecret(secret_id, at) => {
-            sqlx::query("UPDATE client_secrets SET expires_at = $2 WHERE secret_id = $1")
-                .bind(secret_id.clone())
-                .bind(signed(at.micros()))
+        .bind(document(client)?)
+        .bind(reserved_id(&client.id).as_bytes().to_vec()),
+        Change::DeleteResource(uri, version) => {
+            sqlx::query("DELETE FROM resources WHERE uri = $1 AND version = $2")
+                .bind(uri.as_str().to_owned())
+                .bind(signed(*version))
         }
+        Change::DeleteScope(name, version) => sqlx::query("DELETE FROM scopes WHERE name = $1 AND version = $2")
+            .bind(name.as_str().to_owned())
+            .bind(signed(*version)),
+        Change::DeleteClient(id, version) => return delete_client(connection, id, *version).await,
         _ => return Err(StoreFault::Broken("not a change of the policy".to_owned())),
     };
     one_row(&query.execute(connection).await?)
 }
 
+async fn delete_client(
+    connection: &mut SqliteConnection,
+    id: &ClientId,
+    version: u64,
+) -> Result<(), StoreFault> {
+    let secrets = sqlx::query("DELETE FROM client_secrets WHERE client = $1").bind(id.as_str());
+    secrets.execute(&mut *connection).await?;
+    let client = sqlx::query("DELETE FROM clients WHERE id = $1 AND version = $2");
+    one_row(&client.bind(id.as_str()).bind(signed(version)).execute(&mut *connection).await?)?;
+    let reserved = sqlx::query("INSERT INTO deleted_clients (id_hash) VALUES ($1)");
+    one_row(&reserved.bind(reserved_id(id).as_bytes().as_slice()).execute(connection).await?)
+}
+
 /// A row that cannot be read is left out and told; it never stops the others.
-fn keep<T>(
+pub(super) fn keep<T>(
     broken: &mut Vec<String>,
     kind: &str,
     row: &SqliteRow,
@@ -120,7 +130,7 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), 
         });
         policy.scopes.extend(read.map(|rule| (rule.name.clone(), Arc::new(rule))));
     }
-    let mut secrets = secrets(&mut snapshot, &mut broken).await?;
+    let mut secrets = secret_rows::read(&mut snapshot, &mut broken).await?;
     for row in sqlx::query("SELECT id, version, document, key FROM clients").fetch_all(&mut *snapshot).await?
     {
         let read = keep(&mut broken, "client", &row, |row| {
@@ -131,35 +141,14 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), 
         });
         policy.clients.extend(read.map(|registered| (registered.client.id.clone(), Arc::new(registered))));
     }
+    policy.reserved = reserved(&mut snapshot).await?;
     snapshot.commit().await?;
     Ok((policy, broken))
 }
 
-async fn secrets(
-    connection: &mut SqliteConnection,
-    broken: &mut Vec<String>,
-) -> Result<HashMap<String, Vec<SecretHash>>, sqlx::Error> {
-    let mut found = HashMap::<String, Vec<SecretHash>>::new();
-    let rows = sqlx::query(
-        "SELECT secret_id, client, selector, phc, created_at, expires_at FROM client_secrets ORDER BY created_at, secret_id",
-    )
-    .fetch_all(connection)
-    .await?;
-    for row in rows {
-        let read = keep(broken, "secret", &row, |row| {
-            let expires_at: Option<i64> = row.try_get(5)?;
-            let secret = SecretHash {
-                secret_id: row.try_get(0)?,
-                selector: row.try_get(2)?,
-                phc: row.try_get(3)?,
-                created_at: Timestamp::from_micros(unsigned(row.try_get(4)?)),
-                expires_at: expires_at.map(|at| Timestamp::from_micros(unsigned(at))),
-            };
-            Ok((row.try_get(1)?, secret))
-        });
-        if let Some((client, secret)) = read {
-            found.entry(client).or_default().push(secret);
-        }
-    }
-    Ok(found)
+/// A row that is no hash reserves nothing.
+async fn reserved(connection: &mut SqliteConnection) -> Result<Arc<HashSet<Digest>>, sqlx::Error> {
+    let rows: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT id_hash FROM deleted_clients").fetch_all(connection).await?;
+    Ok(Arc::new(rows.into_iter().filter_map(|row| Some(Digest(row.try_into().ok()?))).collect()))
 }

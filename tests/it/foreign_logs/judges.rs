@@ -12,7 +12,7 @@ use axum::response::IntoResponse as _;
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{ConsistencyProof, InclusionProof, RootHash};
 use mintmark::audit::tree::{hashes, inclusion_path};
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use mintmark::digest::Digest;
 use mintmark::time::Timestamp;
 use serde_json::Value;
@@ -188,7 +188,8 @@ pub async fn mintmark(evidence: Evidence<'_>) -> (u8, Value) {
     }
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let stdin: &mut Empty = &mut std::io::empty();
-    let mut terminal = Terminal { stdin, stdout: &mut stdout, stderr: &mut stderr, is_terminal: false };
+    let mut terminal =
+        Terminal { stdin, stdout: &mut stdout, stderr: &mut stderr, is_terminal: false, zone: Zone::utc() };
     let clock = FakeClock::at(Timestamp::from_seconds(1_800_000_000));
     let code = cli::run(argv, Vec::new(), &clock, &mut terminal).await;
     serving.abort();

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use mintmark::cli::{self, Terminal};
+use mintmark::cli::{self, Terminal, Zone};
 use serde_json::Value;
 use tokio::net::UnixListener;
 
@@ -12,8 +12,8 @@ use super::render;
 impl Player<'_> {
     /// `run mintmark ...`: on a terminal, in a folder with an empty `mintmark.toml` whose socket is
     /// the service's, and so is the data directory. `./token.jwt`, `./jwks.json` and `./vkey` are there; what a
-    /// command writes stays.
-    pub(super) async fn run_command(&mut self, words: &[&str]) {
+    /// command writes stays. The indented lines below it are what is typed in.
+    pub(super) async fn run_command(&mut self, words: &[&str], typed: &[String]) {
         let folder = self.desk.path().to_owned();
         let here = format!("{}/", folder.display());
         self.lay_out(&folder).await;
@@ -28,17 +28,20 @@ impl Player<'_> {
         if words.len() > 1 {
             argv.extend(["--config".into(), format!("{here}mintmark.toml").into()]);
         }
+        let input: String = typed.iter().map(|line| format!("{line}\n")).collect();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let mut terminal = Terminal {
-            stdin: &mut std::io::empty(),
+            stdin: &mut input.as_bytes(),
             stdout: &mut stdout,
             stderr: &mut stderr,
             is_terminal: true,
+            zone: Zone::utc(),
         };
         let code = cli::run(argv, Vec::new(), self.mint.clock(), &mut terminal).await;
         server.abort();
         self.say_time();
         self.say(&format!("\n$ {}", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")));
+        self.out.push_str(&render::marked("| ", &input));
         for (mark, text) in [("", stdout), ("! ", stderr)] {
             let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
             let text = if words.get(1) == Some(&"db") { without_bytes(&text) } else { text };

@@ -144,7 +144,7 @@ impl Player<'_> {
             ["consistency", old] => self.tell_consistency(old.parse().unwrap()).await,
             ["export", rest @ ..] => self.tell_export(rest).await,
             ["file", path] => self.tell_file(path),
-            ["run", rest @ ..] => self.run_command(rest).await,
+            ["run", rest @ ..] => self.run_command(rest, &step.block).await,
             ["drum", ..] => self.drum(step).await,
             ["admin", ..] => self.admin_exchange(step).await,
             _ => self.exchange(step).await,

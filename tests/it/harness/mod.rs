@@ -318,6 +318,12 @@ impl TestMint {
         answers
     }
 
+    /// Sends any request to the admin listener over TCP.
+    pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
+        let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
+        Answer::read(door.answer(request).await).await
+    }
+
     /// `GET` on the admin listener.
     pub async fn admin_get(&self, path: &str) -> Answer {
         self.admin(Method::GET, path, None).await
@@ -435,5 +441,6 @@ async fn settle(app: &App) {
 
 fn doors(app: &App) -> (Arc<Bounded>, Arc<Bounded>) {
     let caps = Caps::default();
-    (bound(app.public.clone(), &caps), bound(app.admin_side.clone(), &caps))
+    let of_admin = Caps { body_bytes: mintmark::http::admin::MAX_POLICY, ..caps };
+    (bound(app.public.clone(), &caps), bound(app.admin_side.clone(), &of_admin))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use mintmark::admin::{Actor, Admin, AdminParts, Keyed, NewClient, Outcome, Refusal, Turn};
+use mintmark::admin::{Actor, Admin, AdminParts, Expected, Keyed, Outcome, Refusal, Turn};
 use mintmark::audit::checkpoint::Origin;
 use mintmark::audit::event::EventType;
 use mintmark::audit::open::Opener;
@@ -18,7 +18,7 @@ use mintmark::keys::rotator::{Rotator, RotatorParts};
 use mintmark::keys::seal::Sealer;
 use mintmark::keys::signer::Signer;
 use mintmark::policy::snapshot::Lifetimes;
-use mintmark::policy::{AdminScopes, Builtin};
+use mintmark::policy::{AdminScopes, Builtin, Registration};
 use mintmark::store::Store;
 use mintmark::store::sqlite::SqliteStore;
 use mintmark::workers::Workers;
@@ -121,10 +121,11 @@ async fn over_a_faulty_store() -> Faulty {
     let (records, changes) = log.first;
     recorder.act(records, changes).await.unwrap();
     let settings = Settings::load(None, &[("MINTMARK_ISSUER".to_owned(), ISSUER.to_owned())]).unwrap();
+    let signer = Arc::new(Signer::default());
     let parts = RotatorParts {
         store: store.clone(),
         recorder: recorder.clone(),
-        signer: Arc::new(Signer::default()),
+        signer: signer.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
         quantities: settings.keys.quantities(settings.tokens.max_lifetime),
@@ -134,6 +135,8 @@ async fn over_a_faulty_store() -> Faulty {
     rotator.tick().await.unwrap();
     let publisher = Publisher::new(log.key, recorder.clone(), folder.path(), log.last_signed);
     let admin = Admin::new(AdminParts {
+        issuer: ISSUER.to_owned(),
+        signer,
         store: store.clone(),
         recorder: recorder.clone(),
         policy: Arc::default(),
@@ -169,7 +172,7 @@ impl Faulty {
             once,
             held: AdminScopes::all(),
         };
-        let new: NewClient = parse(json!({ "client_id": "job", "scope": "a" }));
+        let new: Registration = parse(json!({ "client_id": "job", "scope": "a" }));
         self.admin.create_client(&actor, new).await.map(|_| None)
     }
 
@@ -186,10 +189,10 @@ impl Faulty {
             held: AdminScopes::all(),
         };
         let resource = parse(json!({ "resource": ORDERS, "signing_alg": "ES256" }));
-        self.admin.set_resource(&actor, resource, None).await.unwrap();
+        self.admin.set_resource(&actor, resource, Expected::Unsaid).await.unwrap();
         let limit = json!({ "count": 600, "period": 60, "burst": 5 });
         let rule = parse(json!({ "scope": "a", "resource": ORDERS, "limit": limit }));
-        self.admin.set_scope(&actor, rule, None).await.unwrap();
+        self.admin.set_scope(&actor, rule, Expected::Unsaid).await.unwrap();
     }
 }
 

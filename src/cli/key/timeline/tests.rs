@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::cli::when::Zone;
+use crate::time::Timestamp;
 
 /// 2026-11-22T12:00:00Z.
 const MOON: u64 = 1_795_348_800;
@@ -9,6 +11,10 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 /// A key rests for so long by default.
 const REST: u64 = 3_750;
+
+fn times() -> Times {
+    Times::new(Timestamp::from_seconds(MOON), &Zone::utc())
+}
 
 /// A key of the list; times that are not given are null.
 fn key(kid: &str, alg: &str, state: &str, times: &[(&str, u64)]) -> Value {
@@ -77,7 +83,7 @@ fn with(mut key: Value, member: &str, value: &Value) -> Value {
 }
 
 fn assert_drawn(items: &[Value], expected: &str) {
-    let drawn = draw(items, MOON, 80);
+    let drawn = draw(items, &times(), 80);
     assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
     assert_eq!(drawn, expected.trim_start_matches('\n'), "\n{drawn}");
 }
@@ -364,7 +370,7 @@ ES256        │
 fn any_width_will_do() {
     let keys = ring(["aaa", "bbb", "ccc"], "ES256", MOON - 20 * MINUTE);
     for width in [0, 1, 40, 67, 80, 200] {
-        let drawn = draw(&keys, MOON, width);
+        let drawn = draw(&keys, &times(), width);
         assert!(drawn.lines().all(|line| line.chars().count() <= width.max(68)), "{width}\n{drawn}");
         let columns: Vec<_> = drawn.lines().filter_map(|line| line.chars().position(|c| c == NOW)).collect();
         assert!(columns.len() == 4 && columns.iter().all(|column| *column == columns[0]), "{width}\n{drawn}");

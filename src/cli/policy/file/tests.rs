@@ -1,0 +1,153 @@
+use serde_json::json;
+
+use super::*;
+
+const FILE: &str = r#"
+[[resource]]
+uri = "https://api.example"
+lifetime = "10m"
+
+[[scope]]
+name = "read"
+resource = "https://api.example"
+limit = "600/1m"
+burst = 50
+total = "10000/1m"
+enforce = "monitor"
+
+[[client]]
+id = "web"
+name = "Web"
+auth = "client_secret_post"
+scope = "read"
+default_scope = "read"
+lifetime = "5m"
+disabled = true
+introspects = ["https://api.example"]
+rotate_every = "90d"
+
+[client.claims]
+roles = ["a", "b"]
+tier = { name = "gold", level = 2 }
+
+[client.limits]
+read = { limit = "60/1m", burst = 5 }
+"#;
+
+fn read_here(text: &str) -> Result<Value, String> {
+    read(text, Path::new(""))
+}
+
+#[test]
+fn a_file_says_what_the_admin_api_takes() {
+    let expected = json!({
+        "resources": [{ "resource": "https://api.example", "signing_alg": "ES256", "token_lifetime": 600 }],
+        "scopes": [{
+            "scope": "read", "resource": "https://api.example",
+            "limit": { "count": 600, "period": 60, "burst": 50 },
+            "total": { "count": 10_000, "period": 60, "burst": 10_000 }, "enforce": "monitor",
+        }],
+        "clients": [{
+            "client_id": "web", "scope": "read", "client_name": "Web",
+            "token_endpoint_auth_method": "client_secret_post", "default_scope": "read",
+            "access_token_lifetime": 300, "disabled": true, "introspects": ["https://api.example"],
+            "rotate_every": 7_776_000,
+            "claims": { "roles": ["a", "b"], "tier": { "name": "gold", "level": 2 } },
+            "limits": { "read": { "count": 60, "period": 60, "burst": 5 } },
+        }],
+    });
+    assert_eq!(read_here(FILE), Ok(expected));
+    assert_eq!(read_here(""), Ok(json!({ "resources": [], "scopes": [], "clients": [] })));
+}
+
+#[test]
+fn what_is_left_out_is_not_sent() {
+    let read = read_here("[[client]]\nid = \"web\"\nscope = \"read\"\n").unwrap();
+    assert_eq!(read["clients"][0], json!({ "client_id": "web", "scope": "read" }));
+}
+
+#[test]
+fn a_mistake_is_told_with_its_line() {
+    for (text, line, told) in [
+        ("[[client]]\nid = \"web\"\nscopes = \"read\"\n", "line 3: ", "scopes"),
+        ("[[scope]]\nname = \"a\"\nresource = \"b:c\"\nlimit = \"0/1m\"\n", "line 4: ", "whole numbers"),
+        ("[[resource]]\nuri = \"a:b\"\nlifetime = 600\n", "line 3: ", "expected a string"),
+        ("[[resource]]\nuri = \"a:b\"\nlifetime = \"5ms\"\n", "line 3: ", "whole seconds"),
+        ("[[client]\n", "line 1: ", ""),
+        ("[[user]]\nid = \"x\"\n", "line 1: ", "user"),
+    ] {
+        let problem = read_here(text).unwrap_err();
+        assert!(problem.starts_with(line) && problem.contains(told), "{text}: {problem}");
+        assert_eq!(problem.lines().count(), 1, "{problem}");
+    }
+}
+
+#[test]
+fn what_json_cannot_say_is_refused() {
+    let client =
+        |claim: &str| format!("[[client]]\nid = \"web\"\nscope = \"a\"\nclaims = {{ c = {claim} }}\n");
+    for (claim, told) in [("2026-11-22", "in quotes"), ("inf", "no number"), ("[[nan]]", "no number")] {
+        let problem = read_here(&client(claim)).unwrap_err();
+        assert!(problem.starts_with("client web: claims: ") && problem.contains(told), "{problem}");
+    }
+}
+
+#[test]
+fn a_key_set_stands_in_the_file_or_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "AA" }] });
+    std::fs::write(folder.path().join("web.jwks"), keys.to_string()).unwrap();
+    let beside = "[[client]]\nid = \"web\"\nscope = \"a\"\njwks = \"web.jwks\"\n";
+    assert_eq!(read(beside, folder.path()).unwrap()["clients"][0]["jwks"], keys);
+    let within = "[[client]]\nid = \"web\"\nscope = \"a\"\n\
+                  jwks = { keys = [{ kty = \"OKP\", crv = \"Ed25519\", x = \"AA\" }] }\n";
+    assert_eq!(read(within, folder.path()).unwrap()["clients"][0]["jwks"], keys);
+    let problem = read(&beside.replace("web.jwks", "none.jwks"), folder.path()).unwrap_err();
+    assert!(problem.contains("none.jwks"), "{problem}");
+}
+
+/// An answer of `GET /admin/v1/policy`, with what people can set of each object.
+fn export() -> Value {
+    json!({
+        "policy_version": 7,
+        "resources": [{ "resource": "https://api.example", "signing_alg": "EdDSA", "token_lifetime": null }],
+        "scopes": [{
+            "scope": "read", "resource": "https://api.example",
+            "limit": { "count": 600, "period": 60, "burst": 50 },
+            "total": { "count": 10, "period": 1, "burst": 99 }, "enforce": "refuse", "token_lifetime": 90,
+        }],
+        "clients": [
+            {
+                "client_id": "web", "client_name": null, "token_endpoint_auth_method": "client_secret_basic",
+                "scope": "read", "default_scope": null, "access_token_lifetime": 60, "claims": { "n": 1.5 },
+                "limits": { "read": { "count": 6, "period": 3600, "burst": 6 } }, "disabled": false,
+                "created_at": 1, "updated_at": 2,
+            },
+        ],
+    })
+}
+
+#[test]
+fn an_export_reads_back_in_both_forms() {
+    let as_toml = write(export()).unwrap();
+    let read = read_here(&as_toml).unwrap();
+    assert_eq!(read["scopes"][0]["limit"], export()["scopes"][0]["limit"], "{as_toml}");
+    assert_eq!(read["scopes"][0]["total"], export()["scopes"][0]["total"], "{as_toml}");
+    let client = json!({
+        "client_id": "web", "scope": "read", "token_endpoint_auth_method": "client_secret_basic",
+        "access_token_lifetime": 60, "claims": { "n": 1.5 },
+        "limits": { "read": { "count": 6, "period": 3600, "burst": 6 } },
+    });
+    assert_eq!(read["clients"][0], client, "{as_toml}");
+    let as_json = read_here(&export().to_string()).unwrap();
+    assert_eq!(as_json["scopes"], export()["scopes"]);
+    assert!(as_json.get("policy_version").is_none() && as_json["clients"][0].get("created_at").is_none());
+}
+
+#[test]
+fn a_null_claim_is_exported_as_json_only() {
+    let mut export = export();
+    export["clients"][0]["claims"] = json!({ "a": [null] });
+    let problem = write(export).unwrap_err();
+    assert!(problem.starts_with("client web: claims: ") && problem.contains("-o json"), "{problem}");
+}

@@ -1,0 +1,70 @@
+//! Nobody makes more of himself than he is: whoever can use a client has its power.
+
+use axum::http::Method;
+use mintmark::audit::event::EventType;
+use serde_json::json;
+
+use super::{ALL, CLIENTS, admin, request, send, token_for};
+use crate::harness::with_mint;
+
+#[tokio::test]
+async fn a_caller_gives_only_the_admin_scopes_that_it_holds() {
+    with_mint(async |mint| {
+        mint.usual_policy().await;
+        let ops = admin(mint, "ops", "admin:clients admin:read").await;
+        let token = token_for(mint, &ops, "admin:clients").await;
+        let create = async |id: &str, scope: &str, token: &str| {
+            let body = json!({ "client_id": id, "scope": scope });
+            send(mint, (Method::POST, CLIENTS), token, &body).await
+        };
+        for beyond in ["admin:keys", "admin:read", "admin:clients admin:audit", ALL, "admin:keys orders:read"]
+        {
+            create("strong", beyond, &token).await.assert_problem(403);
+        }
+        create("like-me", "admin:clients", &token).await.assert_status(201);
+        create("plain", "orders:read", &token).await.assert_status(201);
+        // What the client may be granted and its token does not have is not held either.
+        let both = token_for(mint, &ops, "admin:clients admin:read").await;
+        create("reads", "admin:clients admin:read", &both).await.assert_status(201);
+        assert_eq!(mint.logged(EventType::ClientCreated).await.len(), 2 + 3);
+
+        mint.later("1m").await;
+        let refused = mint.logged(EventType::TokenDenied).await;
+        let counts: u64 = refused.iter().map(|entry| entry.body["count"].as_u64().unwrap()).sum();
+        assert_eq!(counts, 5, "each attempt is in the log");
+        assert_eq!(refused[0].body["client_id"], "ops");
+        assert_eq!(refused[0].body["scope"], "admin:keys");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_takes_no_stronger_client_over() {
+    with_mint(async |mint| {
+        let strong = admin(mint, "strong", "admin:keys admin:read").await;
+        let weak = admin(mint, "weak", "admin:clients").await;
+        let token = token_for(mint, &weak, "admin:clients").await;
+        let act = async |path: &str| {
+            let path = format!("{CLIENTS}/{path}");
+            mint.over_tcp(request(&Method::POST, &path, &token)).await
+        };
+        let rotate = async |id: &str| {
+            let path = format!("{CLIENTS}/{id}/secrets");
+            send(mint, (Method::POST, &path), &token, &json!({ "overlap": 0 })).await
+        };
+        rotate("strong").await.assert_problem(403);
+        token_for(mint, &strong, "admin:keys").await;
+        // To take away is free; to give back is not.
+        act("strong/disable").await.assert_status(200);
+        act("strong/enable").await.assert_problem(403);
+        mint.token(&strong, "scope=admin:keys").await.assert_refused(401, "invalid_client");
+        rotate("strong").await.assert_problem(403);
+        rotate("weak").await.assert_status(201);
+        act("weak/disable").await.assert_status(200);
+
+        // By the socket there is no such bound.
+        mint.admin(Method::POST, "/admin/v1/clients/strong/enable", None).await.assert_status(200);
+        token_for(mint, &strong, "admin:keys").await;
+    })
+    .await;
+}
