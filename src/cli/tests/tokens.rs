@@ -128,7 +128,8 @@ async fn an_operator_says_which_tokens_are_good_no_longer() {
     let ran = revoke(&["--jti", "-Z0rC3kAYWJj"]).await;
     assert!(ran.out.starts_with("The token AZ") && !ran.out.contains('\u{1b}'), "{ran:?}");
     assert!(
-        ran.out.contains(" of web is good no longer; it would have ended at 2027-01-15 08:10:00Z (in 10m).\n"),
+        ran.out
+            .contains(" of web is good no longer; it would have ended at 2027-01-15 08:10:00Z (in 10m).\n"),
         "{ran:?}"
     );
     let ran = revoke(&["--all"]).await;
