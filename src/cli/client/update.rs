@@ -8,6 +8,7 @@ use crate::limits::Quota;
 
 /// What is changed of a client.
 #[derive(Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub(in crate::cli) struct Update {
     /// The client's identifier
     pub(super) id: String,

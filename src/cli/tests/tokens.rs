@@ -133,7 +133,7 @@ async fn an_operator_says_which_tokens_are_good_no_longer() {
         "{ran:?}"
     );
     let ran = revoke(&["--all"]).await;
-    let first = "No token that was issued before 2027-01-15T08:00:01Z is good any longer.\n";
+    let first = "No token that was issued before 2027-01-15 08:00:01Z (in 1s) is good any longer.\n";
     assert_eq!((ran.code, ran.out), (0, format!("{first}{told}")));
     revoke(&["--client", "web"]).await;
     revoke(&["--client", "web", "--before", "2h"]).await;

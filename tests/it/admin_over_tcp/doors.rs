@@ -60,7 +60,7 @@ async fn the_service_has_both_doors_and_the_command_line_goes_through_either() {
         );
         let (issuer, address) = (public.local_addr().unwrap(), over_tcp.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
-        let service = mint.run_at(Ports { public, admin: Some(over_tcp) }, stopped).await;
+        let service = mint.run_at(Ports { public, admin: Some(over_tcp) }, stopped);
 
         let get =
             |fields: &str| format!("GET {CLIENTS} HTTP/1.1\r\nHost: x\r\n{fields}Connection: close\r\n\r\n");

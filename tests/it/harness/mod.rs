@@ -202,11 +202,11 @@ impl TestMint {
     /// This test's requests go on to reach it. It wants `MINTMARK_ADMIN__SOCKET` to be a place of its own.
     pub async fn run(&mut self, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        self.run_at(Ports { public, admin: None }, stop).await
+        self.run_at(Ports { public, admin: None }, stop)
     }
 
     /// The same at these ports.
-    pub async fn run_at(&mut self, ports: Ports, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
+    pub fn run_at(&mut self, ports: Ports, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
         let (app, settings) = (self.app.take().unwrap(), self.settings());
         let listeners = Listeners::complete(&app, &settings, ports).unwrap();
         let until = async move { drop(stop.await) };
