@@ -133,15 +133,20 @@ fn a_modulus_that_anybody_can_factor_is_refused() {
     assert!(neighbours.contains(&Err(BadClientKeys::Weak(0))), "{neighbours:?}");
     let all_ones = json!(base64url(&[0xff; 256]));
     assert_eq!(read(vec![with(rsa(), "n", all_ones)]), Err(BadClientKeys::Weak(0)));
-    let roca =
-        include_str!("../../../keys/golden/rsa_weak.txt").lines().find(|line| line.starts_with("roca"));
-    let document = base64::Engine::decode(
-        &base64::engine::general_purpose::STANDARD,
-        roca.unwrap().split_once(' ').unwrap().1,
-    );
-    let pair = crate::jose::KeyPair::from_pkcs8(Algorithm::Ps256, &document.unwrap());
-    let key = pair.unwrap().public().to_value();
-    assert_eq!(read(vec![key]), Err(BadClientKeys::Weak(0)));
+    // A power of 65537, as the moduli of those chips are modulo every small prime.
+    let power = (0..128).fold(vec![1_u8], |number, _| {
+        let shifted = [&[0, 0], number.as_slice()].concat();
+        let mut carry = 0;
+        let mut sum = Vec::new();
+        for (place, digit) in shifted.iter().enumerate() {
+            carry += u16::from(*digit) + u16::from(*number.get(place).unwrap_or(&0));
+            sum.push(carry.to_le_bytes()[0]);
+            carry >>= 8;
+        }
+        sum
+    });
+    let power: Vec<u8> = power.into_iter().rev().skip_while(|digit| *digit == 0).collect();
+    assert_eq!(read(vec![with(rsa(), "n", json!(base64url(&power)))]), Err(BadClientKeys::Weak(0)));
 }
 
 #[test]
