@@ -37,15 +37,40 @@ pub(super) fn patched(
             return Err(wrong(format!("a client has no member of the name {:?}", cut(name))));
         }
     }
-    merge(&mut members, patch);
-    let id = members.remove("client_id");
-    members.retain(|name, _| READ_ONLY.iter().all(|(read_only, _)| read_only != name));
-    members.extend(id.map(|id| ("client_id".to_owned(), id)));
-    let mut merged: Registration =
-        serde_json::from_value(Value::Object(members)).map_err(|cause| wrong(unread::reason(&cause)))?;
+    let (names_keys, resets_keys) =
+        (patch.contains_key("jwks"), patch.get("jwks").is_some_and(Value::is_null));
+    members.retain(|name, _| name == "client_id" || READ_ONLY.iter().all(|(read_only, _)| read_only != name));
+    let mut merged = merged(&members, patch.clone()).map_err(|cause| {
+        // What cannot be read alone is what the caller is to look at.
+        let alone = |(name, value): (String, Value)| {
+            let only = Map::from_iter([(name.clone(), value)]);
+            merged(&members, only).err().map(|cause| format!("{name}: {}", unread::reason(&cause)))
+        };
+        wrong(patch.into_iter().find_map(alone).unwrap_or_else(|| unread::reason(&cause)))
+    })?;
     // Who resets the method means that of a new client.
     merged.token_endpoint_auth_method.get_or_insert(AuthMethod::ClientSecretBasic);
-    Ok(merged.over(Some(before), now))
+    if !names_keys {
+        // They stay or go with the method.
+        merged.jwks = None;
+    }
+    let client = merged.over(Some(before), now)?;
+    if resets_keys && client.jwks.is_some() {
+        return Err(Violation::new(
+            "jwks",
+            "private_key_jwt needs keys; send others, or change the method too",
+        ));
+    }
+    Ok(client)
+}
+
+fn merged(
+    members: &Map<String, Value>,
+    patch: Map<String, Value>,
+) -> Result<Registration, serde_json::Error> {
+    let mut members = members.clone();
+    merge(&mut members, patch);
+    serde_json::from_value(Value::Object(members))
 }
 
 /// As much of a name as a person needs to see which it was.

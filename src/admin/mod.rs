@@ -4,6 +4,7 @@
 //! policy in force. It knows nothing of HTTP. Who may do what is decided by
 //! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
+mod aging;
 mod answer;
 mod client_patch;
 mod clients;
@@ -21,6 +22,7 @@ mod report;
 mod rules;
 mod secrets;
 mod tail;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +32,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use aging::DueSecrets;
 pub use answer::{Answer, KeyBody, Outcome, Secrets};
 pub use clients::Created;
 pub use erase::{Erased, Whose};
@@ -43,6 +46,7 @@ pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
+pub use tokens::{IssuedBefore, RevokeTokens, TokensRevoked};
 
 use self::once::Running;
 use crate::ambient::{Clock, Entropy};
@@ -52,7 +56,10 @@ use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
+use crate::clients::LastUses;
 use crate::failpoint::failpoint;
+use crate::introspect::Revocations;
+use crate::issue::{ClockInsane, WallClock};
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -122,6 +129,9 @@ pub enum Refusal {
     /// The client has admin scopes that the caller does not hold.
     #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
     Beyond(AdminScopes),
+    /// A member of a client's registration breaks a rule. RFC 7591 section 3.2.2.
+    #[error(transparent)]
+    ClientMetadata(Violation),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -140,6 +150,9 @@ pub enum Refusal {
     /// More keys in a day than are kept; the first is forgotten after this.
     #[error("too many requests with an Idempotency-Key within a day: wait, or send it without")]
     TooManyKeys(Duration),
+    /// The wall clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] ClockInsane),
     /// No checkpoint covers the entry yet.
     #[error("no checkpoint covers this entry yet; it does within seconds")]
     NotYet,
@@ -184,7 +197,7 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
-    /// The `iss` claim.
+    /// The `iss` claim, byte-identical to the configuration.
     pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
@@ -202,6 +215,12 @@ pub struct AdminParts {
     pub served: Served,
     /// Looks tokens up in the log.
     pub standings: Arc<Standings>,
+    /// The revocations in force.
+    pub revocations: Arc<Revocations>,
+    /// Tells the time of day, as far as it can be believed.
+    pub wall_clock: Arc<WallClock>,
+    /// Knows when secrets were used.
+    pub last_uses: Arc<LastUses>,
     /// Hashes new secrets.
     pub hashing: Workers,
     /// Tells the time.

@@ -2,7 +2,7 @@
 
 use super::{Actor, Admin, Expected, Refusal, record};
 use crate::audit::event::EventType;
-use crate::policy::{Policy, Resource, ScopeRule};
+use crate::policy::{Policy, Resource, ScopeRule, Violation};
 use crate::store::Change;
 
 impl Admin {
@@ -51,6 +51,7 @@ impl Admin {
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.resources.get(uri).ok_or(Refusal::NotFound("resource"))?;
+        check_is_no_builtin("resource", before.version)?;
         expected.of_existing(before.version)?;
         policy.check_resource_is_unused(uri)?;
         let record = record(EventType::ResourceDeleted, actor, uri, (Some(before.as_ref()), None));
@@ -63,10 +64,20 @@ impl Admin {
         let acting = self.act().await?;
         let policy = self.policy();
         let before = policy.scopes.get(name).ok_or(Refusal::NotFound("scope"))?;
+        check_is_no_builtin("scope", before.version)?;
         expected.of_existing(before.version)?;
         policy.check_scope_is_unused(name)?;
         let record = record(EventType::ScopeDeleted, actor, name, (Some(before.as_ref()), None));
         let change = Change::DeleteScope(before.name.clone(), before.version);
         self.apply(&acting, record, vec![change]).await
     }
+}
+
+/// What the issuer brings along lies in no store, so it has no version. What lies there under such a name was set
+/// before the name was the issuer's, and deleting it gives the name back.
+fn check_is_no_builtin(member: &'static str, version: u64) -> Result<(), Violation> {
+    if version == 0 {
+        return Err(Violation::new(member, "is one of the issuer's own, which nobody deletes"));
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use super::{Actor, Admin, Refusal, Secrets, record};
 use crate::ambient::random;
 use crate::audit::event::EventType;
 use crate::clients::secret::{self, Made};
+use crate::policy::due::Due;
 use crate::policy::{RegisteredClient, SecretHash, Violation};
 use crate::store::Change;
 use crate::time::Timestamp;
@@ -36,7 +37,12 @@ impl Admin {
         if overlap > MAX_OVERLAP {
             return Err(Violation::new("overlap", "at most 90 days").into());
         }
-        actor.check_scope(&self.registered(id)?.client.scope)?;
+        let registered = self.registered(id)?;
+        actor.check_scope(&registered.client.scope)?;
+        if !registered.client.auth_method.has_secrets() {
+            let problem = "a client with private_key_jwt has no secret";
+            return Err(Violation::new("token_endpoint_auth_method", problem).into());
+        }
         let Made { secret, hash } = self.make_secret().await?;
         let acting = self.act().await?;
         let before = self.registered(id)?;
@@ -62,10 +68,13 @@ impl Admin {
         Ok(shown)
     }
 
-    /// The secrets that open the door now, oldest first.
-    pub fn live_secrets(&self, id: &str) -> Result<Vec<SecretHash>, Refusal> {
+    /// The secrets that open the door now, oldest first, and when each is to have a successor.
+    pub fn live_secrets(&self, id: &str) -> Result<Vec<(SecretHash, Option<Timestamp>)>, Refusal> {
         let registered = self.registered(id)?;
-        Ok(live(&registered, self.parts.clock.now()).cloned().collect())
+        let fresher = |hash: &SecretHash| self.parts.last_uses.at(&hash.secret_id).or(hash.last_used_at);
+        let told = |hash: &SecretHash| SecretHash { last_used_at: fresher(hash), ..hash.clone() };
+        let live = live(&registered, self.parts.clock.now());
+        Ok(live.map(|hash| (told(hash), Due::of(&registered.client, hash).map(|due| due.at))).collect())
     }
 
     /// Ends a live secret at once, the last one too: who leaked it must not wait for another.
@@ -84,7 +93,7 @@ impl Admin {
     /// Ends the oldest of two live secrets at once, if there are two.
     pub async fn end_oldest_of_two(&self, actor: &Actor, id: &str) -> Result<(), Refusal> {
         let live = self.live_secrets(id)?;
-        let (Some(oldest), Some(_)) = (live.first(), live.get(1)) else { return Ok(()) };
+        let (Some((oldest, _)), Some(_)) = (live.first(), live.get(1)) else { return Ok(()) };
         self.revoke_secret(actor, id, &oldest.secret_id).await
     }
 

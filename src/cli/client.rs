@@ -2,6 +2,11 @@
 //!
 //! A secret comes from the server once and is printed once.
 
+mod secrets;
+mod update;
+
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +15,9 @@ use super::failure::Failure;
 use super::output::member;
 use super::session::Session;
 use super::values;
+use crate::jose::{ClientKeys, strict_json};
 use crate::limits::Quota;
+use crate::oauth::credential::AuthMethod;
 
 const CLIENTS: &str = "/admin/v1/clients";
 const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only the client can read it.";
@@ -18,7 +25,7 @@ const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only 
 /// What can be done with clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
-    /// Register a client and print its first secret
+    /// Register a client and print its first secret, unless it has keys of its own
     Create(#[command(flatten)] Box<Create>),
     /// Show a client
     Get {
@@ -27,6 +34,8 @@ pub(super) enum Client {
     },
     /// List all clients
     List,
+    /// Change what is given of a client
+    Update(#[command(flatten)] Box<update::Update>),
     /// Refuse a client every further token
     Disable {
         /// The client's identifier
@@ -37,6 +46,11 @@ pub(super) enum Client {
         /// The client's identifier
         id: String,
     },
+    /// Delete a client for good: its identifier is never given again
+    Delete {
+        /// The client's identifier
+        id: String,
+    },
     /// Make a further secret; the older one goes on working for a while
     RotateSecret {
         /// The client's identifier
@@ -44,6 +58,19 @@ pub(super) enum Client {
         /// How long the older secret still works
         #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = values::seconds)]
         overlap: u64,
+    },
+    /// List the secrets that work: when each was made, used last, and ends
+    Secrets {
+        /// The client's identifier
+        id: String,
+    },
+    /// End a secret at once, the last one too, such as when it leaked
+    RevokeSecret {
+        /// The client's identifier
+        id: String,
+        /// The secret's identifier, as `secrets` lists it
+        #[arg(allow_hyphen_values = true)]
+        secret_id: String,
     },
 }
 
@@ -59,8 +86,11 @@ pub(super) struct Create {
     #[arg(long)]
     name: Option<String>,
     /// How it shows who it is
-    #[arg(long, value_name = "METHOD", value_parser = ["client_secret_basic", "client_secret_post"])]
+    #[arg(long, value_name = "METHOD", value_parser = AuthMethod::ALL.map(AuthMethod::as_str))]
     auth: Option<String>,
+    /// The client's public keys, a JWK Set or one JWK; for the method by key alone
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
     /// The longest lifetime of its tokens, such as 5m
     #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
     lifetime: Option<u64>,
@@ -73,10 +103,16 @@ pub(super) struct Create {
     /// Its own limit for a scope, such as orders:read=60/1m; may be repeated
     #[arg(long = "limit", value_name = "SCOPE=RATE", value_parser = values::scope_quota)]
     limits: Vec<(String, Quota)>,
+    /// An API whose tokens it may introspect; may be repeated
+    #[arg(long, value_name = "URI")]
+    introspects: Vec<String>,
+    /// Remind of a new secret when the one in use is this old, such as 90d
+    #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
+    rotate_every: Option<u64>,
 }
 
 impl Create {
-    fn body(self) -> Value {
+    fn body(self, jwks: Option<Value>) -> Value {
         let mut body = Map::new();
         body.insert("client_id".to_owned(), self.id.into());
         body.insert("scope".to_owned(), self.scope.into());
@@ -84,13 +120,16 @@ impl Create {
             ("client_name", self.name.map(Value::from)),
             ("default_scope", self.default_scope.map(Value::from)),
             ("token_endpoint_auth_method", self.auth.map(Value::from)),
+            ("jwks", jwks),
             ("access_token_lifetime", self.lifetime.map(Value::from)),
+            ("rotate_every", self.rotate_every.map(Value::from)),
             ("claims", (!self.claims.is_empty()).then(|| self.claims.into_iter().collect())),
             (
                 "limits",
                 (!self.limits.is_empty())
                     .then(|| self.limits.into_iter().map(|(scope, quota)| (scope, json!(quota))).collect()),
             ),
+            ("introspects", (!self.introspects.is_empty()).then(|| self.introspects.into())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -106,7 +145,11 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
     let admin = session.admin()?;
     match verb {
         Client::Create(create) => {
-            let made = admin.post(CLIENTS, Some(&create.body())).await?;
+            let jwks = create.jwks.as_deref().map(|file| public_keys(session, file)).transpose()?;
+            let made = admin.post(CLIENTS, Some(&create.body(jwks))).await?;
+            if made.get("client_secret").is_none() {
+                return session.print(&made);
+            }
             session.print_with_remark(&made, ONLY_NOW)
         }
         Client::Get { id } => session.print(&admin.get(&path(&id)).await?),
@@ -114,6 +157,17 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             let clients = admin.list(CLIENTS, None).await?;
             session.print_list(&clients, &["CLIENT", "STATE", "SCOPE", "NAME"], row)
         }
+        Client::Update(update) => {
+            let path = path(&update.id);
+            let client = admin.patch(&path, |present| update.patch(present)).await?;
+            session.print(&client)
+        }
+        Client::Delete { id } => {
+            admin.delete(&path(&id)).await?;
+            session.say(&secrets::deleted(&id))
+        }
+        Client::Secrets { id } => secrets::list(&id, &admin, session).await,
+        Client::RevokeSecret { id, secret_id } => secrets::revoke(&id, &secret_id, &admin, session).await,
         Client::Disable { id } => session.print(&admin.post(&format!("{}/disable", path(&id)), None).await?),
         Client::Enable { id } => session.print(&admin.post(&format!("{}/enable", path(&id)), None).await?),
         Client::RotateSecret { id, overlap } => {
@@ -122,6 +176,17 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             session.print_with_remark(&made, ONLY_NOW)
         }
     }
+}
+
+/// The keys of a file, looked at before they are sent: a private one leaves this machine in no case.
+fn public_keys(session: &mut Session<'_, '_>, file: &Path) -> Result<Value, Failure> {
+    let text = session.read_text(file)?;
+    let refuse = |cause: String| Failure::usage(format!("{}: {cause}", file.display()));
+    let read = strict_json::parse(text.as_bytes(), strict_json::MAX_DEPTH);
+    let read = read.map_err(|cause| refuse(cause.to_string()))?;
+    let set = if read.get("kty").is_some() { json!({ "keys": [read] }) } else { read };
+    ClientKeys::from_value(&set).map_err(|cause| refuse(cause.to_string()))?;
+    Ok(set)
 }
 
 fn path(id: &str) -> String {

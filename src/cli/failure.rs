@@ -58,6 +58,12 @@ impl Failure {
         Self::new(Exit::Unreachable, line.as_ref())
     }
 
+    /// The same failure, told as one of this.
+    #[must_use]
+    pub fn about(self, what: &str) -> Self {
+        Self::new(self.exit, &format!("{what}: {}", self.line))
+    }
+
     fn new(exit: Exit, line: &str) -> Self {
         Self { exit, line: one_line(line) }
     }

@@ -7,10 +7,12 @@
 
 pub mod admin;
 mod audit;
+mod bearer;
 mod client;
 mod db;
 pub mod failure;
 pub mod globals;
+mod grant;
 mod health;
 mod key;
 pub mod output;
@@ -76,7 +78,7 @@ enum Command {
     /// The keys that sign
     #[command(subcommand)]
     Key(key::Key),
-    /// Ask for a token, look into one, check one
+    /// Ask for a token, look into one, check one, revoke some
     #[command(subcommand)]
     Token(token::Token),
     /// Read and check the issuance log

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::admin::escaped;
-use super::failure::Failure;
+use super::failure::{Failure, one_line};
 use super::output::{NOTHING, member};
 use super::session::Session;
 use super::values;
@@ -30,6 +30,11 @@ pub(super) enum Resource {
     },
     /// List all resources
     List,
+    /// Delete a resource that no scope belongs to
+    Delete {
+        /// The resource's URI
+        uri: String,
+    },
 }
 
 /// Does it.
@@ -40,6 +45,10 @@ pub(super) async fn run(verb: Resource, session: &mut Session<'_, '_>) -> Result
             let compose = |present: Option<&Value>| Ok(merged(present, &uri, alg.as_deref(), lifetime));
             let set = admin.put(&format!("{RESOURCES}/{}", escaped(&uri)), compose).await?;
             session.print(&set)
+        }
+        Resource::Delete { uri } => {
+            admin.delete(&format!("{RESOURCES}/{}", escaped(&uri))).await?;
+            session.say(&[format!("{} is deleted.", one_line(&uri))])
         }
         Resource::List => {
             let resources = admin.list(RESOURCES, None).await?;

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::admin::escaped;
-use super::failure::Failure;
+use super::failure::{Failure, one_line};
 use super::output::{NOTHING, member, rate};
 use super::resource::lifetime;
 use super::session::Session;
@@ -22,6 +22,11 @@ pub(super) enum Scope {
     Set(#[command(flatten)] Set),
     /// List all scopes
     List,
+    /// Delete a scope that no client has
+    Delete {
+        /// The scope's name
+        name: String,
+    },
 }
 
 /// A scope's rule; what is not given stays as it is.
@@ -90,6 +95,10 @@ pub(super) async fn run(verb: Scope, session: &mut Session<'_, '_>) -> Result<()
             let path = format!("{SCOPES}/{}", escaped(&set.name));
             let rule = admin.put(&path, |present| set.merged(present)).await?;
             session.print(&rule)
+        }
+        Scope::Delete { name } => {
+            admin.delete(&format!("{SCOPES}/{}", escaped(&name))).await?;
+            session.say(&[format!("{} is deleted.", one_line(&name))])
         }
         Scope::List => {
             let scopes = admin.list(SCOPES, None).await?;

@@ -44,7 +44,7 @@ pub struct Session<'a, 'io> {
 impl Session<'_, '_> {
     /// The admin API.
     pub fn admin(&self) -> Result<Admin, Failure> {
-        Ok(Admin::at(self.globals.admin_address()?))
+        Ok(Admin::at(self.globals.admin_address()?, self.globals.admin_bearer()?))
     }
 
     /// What a time is by this clock, and where whoever reads it is.
@@ -112,6 +112,14 @@ impl Session<'_, '_> {
             output::print_object(out, document.as_object().unwrap_or(&none), &times)?;
             writeln!(out, "\n{remark}")
         })
+    }
+
+    /// Says what was done where there is no document to show: to people, since programs have the exit code.
+    pub fn say(&mut self, lines: &[String]) -> Result<(), Failure> {
+        if self.format() == Format::Table {
+            lines.iter().try_for_each(|line| writeln!(self.terminal.stdout, "{line}"))?;
+        }
+        Ok(())
     }
 
     /// A remark for a person, beside the data.

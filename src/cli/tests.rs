@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::time::Timestamp;
 
+mod clients;
 pub(super) mod fake;
 mod keys;
+mod over_tcp;
 mod tail;
 mod tokens;
 

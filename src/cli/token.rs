@@ -1,23 +1,24 @@
-//! `mintmark token`: be a client, look into a token, check one, ask what one would be.
+//! `mintmark token`: be a client, look into a token, check one, ask what one would be, revoke some.
 //!
-//! Only the last of these needs the admin API. A secret comes from a file or standard
+//! Only the last two need the admin API. A secret comes from a file or standard
 //! input, never from the command line, where other users of the machine see it.
 
 mod preview;
+mod revoke;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::Subcommand;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::HeaderMap;
 use hyper::{Method, Uri};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::admin::{escaped, refusal};
+use super::admin::refusal;
 use super::failure::{Exit, Failure};
+use super::grant::Asker;
 use super::session::Session;
 use super::values;
 use super::wire::{self, Address};
@@ -40,6 +41,8 @@ pub(super) enum Token {
     Verify(#[command(flatten)] Verify),
     /// Show what a client would get, and why; nothing is issued
     Preview(#[command(flatten)] preview::Preview),
+    /// Let tokens be good no longer, such as when they leaked
+    Revoke(#[command(flatten)] revoke::Revoke),
 }
 
 /// Who asks whom for what.
@@ -89,6 +92,7 @@ pub(super) async fn run(verb: Token, session: &mut Session<'_, '_>) -> Result<Ex
         Token::Inspect { file } => inspect(&file, session),
         Token::Verify(expected) => verify(&expected, session).await,
         Token::Preview(asked) => preview::run(&asked, session).await,
+        Token::Revoke(asked) => revoke::revoke(&asked, session).await.map(|()| Exit::Done),
     }
 }
 
@@ -99,27 +103,10 @@ async fn request(asked: &Request, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     let address = Address::parse(&url)?;
     let text = session.read_text(&asked.secret_file)?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    // RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
-    let pair = STANDARD.encode(format!("{}:{}", escaped(&asked.client), escaped(secret)));
-    let mut credential = HeaderValue::try_from(format!("Basic {pair}"))
-        .map_err(|_| Failure::usage("the client's identifier or secret cannot be sent"))?;
-    credential.set_sensitive(true);
-    let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, credential);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    let mut form = "grant_type=client_credentials".to_owned();
-    for (name, value) in [("scope", &asked.scope), ("resource", &asked.resource)] {
-        if let Some(value) = value {
-            form.extend(["&", name, "=", &escaped(value)]);
-        }
-    }
-    let answer = wire::send(&address, Method::POST, "/oauth2/token", headers, Bytes::from(form)).await?;
-    if !answer.status.is_success() {
-        return Err(refusal(answer.status, &answer.headers, &answer.body));
-    }
-    let granted: Value = serde_json::from_slice(&answer.body)
-        .map_err(|_| Failure::refused(format!("the answer of {address} is not JSON: is it Mintmark?")))?;
+    let secret = SecretString::from(text.trim_end_matches(['\r', '\n']));
+    let client = Asker { issuer: address, client: asked.client.clone(), secret };
+    let granted =
+        client.ask([("scope", asked.scope.as_deref()), ("resource", asked.resource.as_deref())]).await?;
     session.print(&granted)?;
     Ok(Exit::Done)
 }

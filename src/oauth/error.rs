@@ -75,16 +75,22 @@ catalogue! {
     IN_QUERY = InvalidRequest, "parameters belong into the body, not into the URL";
     /// No `grant_type`.
     NO_GRANT_TYPE = InvalidRequest, "grant_type is missing";
+    /// No `token` to introspect or to revoke.
+    NO_TOKEN = InvalidRequest, "token is missing";
     /// Two ways of authentication at once.
     TWO_METHODS = InvalidRequest, "use one method of client authentication";
     /// A `client_assertion` without its type.
     NO_ASSERTION_TYPE = InvalidRequest, "client_assertion_type is missing";
+    /// A `client_assertion_type` without its assertion.
+    NO_ASSERTION = InvalidRequest, "client_assertion is missing";
     /// A `client_assertion` that is too long to be one.
     ASSERTION_TOO_LONG = InvalidRequest, "the client_assertion is too long";
     /// Unknown client, wrong secret, disabled, wrong method: alike.
     INVALID_CLIENT = InvalidClient, "client authentication failed";
     /// A grant that this client may not use.
     UNAUTHORIZED_CLIENT = UnauthorizedClient, "this client may not use this grant";
+    /// A token that another client would have to revoke.
+    TOKEN_OF_ANOTHER = UnauthorizedClient, "the token was issued to another client";
     /// A grant that is not offered.
     UNSUPPORTED_GRANT_TYPE = UnsupportedGrantType, "this grant is not offered";
     /// Text that is no scope.

@@ -6,6 +6,7 @@
 pub mod admin_scope;
 pub mod builtin;
 pub mod client;
+pub mod due;
 pub mod in_use;
 pub mod merge_patch;
 pub mod plan;

@@ -209,6 +209,9 @@ pub trait Store: Send + Sync + 'static {
     /// The key ring.
     async fn key_ring(&self) -> Result<StoredRing, StoreFault>;
 
+    /// Until when the used assertion is remembered that is forgotten first; `None` when there is none.
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault>;
+
     /// A fact about this store, such as who made it.
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault>;
 

@@ -55,7 +55,8 @@ async fn a_new_client_is_answered_whole_with_its_secret_and_read_back_without() 
             "client_id": "billing", "client_name": "Billing (nightly) – ä€🔑",
             "token_endpoint_auth_method": "client_secret_basic", "scope": "orders:read orders:write",
             "default_scope": "orders:read", "access_token_lifetime": 120, "claims": { "roles": ["b", "a"] },
-            "limits": { "orders:read": { "count": 5, "period": 60, "burst": 2 } }, "disabled": false,
+            "limits": { "orders:read": { "count": 5, "period": 60, "burst": 2 } }, "rotate_every": null,
+            "disabled": false,
             "created_at": START.seconds(), "updated_at": START.seconds(),
         });
         assert_eq!(body, expected);
@@ -156,6 +157,8 @@ async fn a_value_that_breaks_a_rule_is_named() {
             ("access_token_lifetime", json!(3_601)),
             ("claims", json!({ "iss": "evil" })),
             ("limits", json!({ "orders:write": { "count": 1, "period": 1 } })),
+            ("rotate_every", json!(3_599)),
+            ("rotate_every", json!(63_072_001)),
             ("client_name", json!("two\nlines")),
             ("client_name", json!("x".repeat(201))),
         ] {
@@ -475,6 +478,25 @@ async fn an_algorithm_is_kept_by_its_name() {
             mint.resource(&uri, alg).await;
             let shown = mint.admin_get(&resource_path(&uri)).await.json();
             assert_eq!(shown, json!({ "resource": uri, "signing_alg": alg, "token_lifetime": null }));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secret_in_the_wrong_member_does_not_come_back() {
+    with_mint(async |mint| {
+        mint.usual_policy().await;
+        let secret = "MIGHAgEAMBMGByqGSM49\", expected \"";
+        let import = Some(json!({ "alg": secret, "pkcs8": "" }));
+        let import = mint.admin(Method::POST, "/admin/v1/keys/import", import).await;
+        let made = create(mint, json!({ "client_id": "a", "scope": "a", "claims": secret })).await;
+        create(mint, json!({ "client_id": "b", "scope": "orders:read" })).await.assert_status(201);
+        let patch = Some(json!({ "access_token_lifetime": secret }));
+        let path = "/admin/v1/clients/b";
+        let changed = mint.admin_with(Method::PATCH, path, patch, &[("if-match", "*")]).await;
+        for answer in [import, made, changed] {
+            assert!(!answer.assert_status(400).text().contains("MIGH"), "{}", answer.text());
         }
     })
     .await;

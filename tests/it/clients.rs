@@ -154,16 +154,18 @@ async fn a_patch_that_is_not_exact_changes_nothing() {
             // Not taken for a member that is reset.
             (json!({ "acces_token_lifetime": null }), "acces_token_lifetime"),
             (json!({ "\u{1b}[2J": null }), "\\u{1b}[2J"),
-            (json!({ "scope": ["orders:read"] }), "patch"),
+            (json!({ "client_name": "R", "scope": ["orders:read"] }), "patch: scope: "),
             (json!({ "scope": "orders:read unknown" }), "scope"),
             (json!({ "scope": "orders:write" }), "default_scope"),
             (json!({ "access_token_lifetime": 3_601 }), "access_token_lifetime"),
             (json!({ "access_token_lifetime": 0 }), "access_token_lifetime"),
             (json!({ "claims": { "iss": "evil" } }), "claims"),
-            (json!({ "claims": [1] }), "patch"),
+            (json!({ "claims": [1] }), "patch: claims: "),
             (json!({ "limits": { "orders:read": { "count": 0 } } }), "patch"),
             (json!({ "limits": { "other": { "count": 1, "period": 1 } } }), "limits"),
-            (json!({ "token_endpoint_auth_method": "none" }), "patch"),
+            (json!({ "token_endpoint_auth_method": "none" }), "patch: token_endpoint_auth_method: "),
+            (json!({ "rotate_every": 3_599 }), "rotate_every"),
+            (json!({ "rotate_every": "90d" }), "patch: rotate_every: "),
             (json!({ "client_name": "two\nlines" }), "client_name"),
         ] {
             let answer = patch(mint, bad.clone()).await;

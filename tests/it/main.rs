@@ -19,14 +19,17 @@ mod made_log;
 mod form;
 mod token_endpoint;
 
+mod client_assertions;
 mod client_authentication;
 mod introspection;
 mod issued_tokens;
+mod revocation;
 mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
 mod admin_api;
 mod admin_over_tcp;
+mod aging;
 mod auditing;
 mod clients;
 mod clock;

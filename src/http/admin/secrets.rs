@@ -25,6 +25,8 @@ struct SecretFacts<'a> {
     created_at: u64,
     /// `null` for one without a successor.
     expires_at: Option<u64>,
+    /// When it is to have a successor; `null` for one that has one, or needs none. It works on.
+    due_at: Option<u64>,
     /// `null` for one that never opened the door.
     last_used_at: Option<u64>,
 }
@@ -61,16 +63,17 @@ async fn list(
     };
     // No number of microseconds has more digits.
     let place = |secret: &SecretHash| format!("{:020} {}", secret.created_at.micros(), secret.secret_id);
-    let places: Vec<_> = secrets.iter().map(place).collect();
+    let places: Vec<_> = secrets.iter().map(|(secret, _)| place(secret)).collect();
     let sorted = places.iter().map(String::as_str).zip(secrets.iter().map(facts));
     listing.by_name(sorted, &side.cursors)
 }
 
-fn facts(secret: &SecretHash) -> SecretFacts<'_> {
+fn facts((secret, due_at): &(SecretHash, Option<Timestamp>)) -> SecretFacts<'_> {
     SecretFacts {
         secret_id: &secret.secret_id,
         created_at: secret.created_at.seconds(),
         expires_at: secret.expires_at.map(Timestamp::seconds),
+        due_at: due_at.map(Timestamp::seconds),
         last_used_at: secret.last_used_at.map(Timestamp::seconds),
     }
 }

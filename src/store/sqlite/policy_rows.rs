@@ -70,8 +70,12 @@ async fn delete_client(
     id: &ClientId,
     version: u64,
 ) -> Result<(), StoreFault> {
-    let secrets = sqlx::query("DELETE FROM client_secrets WHERE client = $1").bind(id.as_str());
-    secrets.execute(&mut *connection).await?;
+    // No token of a client that is gone is good, so nothing rests on its floor any more.
+    for named in
+        ["DELETE FROM client_secrets WHERE client = $1", "DELETE FROM token_floors WHERE client = $1"]
+    {
+        sqlx::query(named).bind(id.as_str()).execute(&mut *connection).await?;
+    }
     let client = sqlx::query("DELETE FROM clients WHERE id = $1 AND version = $2");
     one_row(&client.bind(id.as_str()).bind(signed(version)).execute(&mut *connection).await?)?;
     let reserved = sqlx::query("INSERT INTO deleted_clients (id_hash) VALUES ($1)");

@@ -143,6 +143,7 @@ impl TestMint {
         app.revocations.tick().await.unwrap();
         app.rotator.tick().await.unwrap();
         app.denials.tick();
+        app.admin.tend_secrets(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
         settle(app).await;
         app.publisher.tick().await.unwrap();
@@ -266,6 +267,16 @@ impl TestMint {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
+    /// What a client is told of a token.
+    pub async fn introspect(&self, client: &TestClient, token: &str) -> Answer {
+        self.send(client.request_to("/oauth2/introspect", &format!("token={token}"))).await
+    }
+
+    /// A client revokes a token.
+    pub async fn revoke(&self, client: &TestClient, token: &str) -> Answer {
+        self.send(client.request_to("/oauth2/revoke", &format!("token={token}"))).await
+    }
+
     /// A form to the token endpoint, without any authentication of its own.
     pub async fn post_form(&self, form: &str) -> Answer {
         self.send(form_request(form)).await
@@ -305,6 +316,12 @@ impl TestMint {
         Answer::read(self.admin.answer(request).await).await
     }
 
+    /// Sends any request to the admin listener over TCP.
+    pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
+        let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
+        Answer::read(door.answer(request).await).await
+    }
+
     /// Sends all of these to the admin listener at the same time, each from a task of its own.
     pub async fn admin_send_all(&self, requests: Vec<Request<Body>>) -> Vec<Answer> {
         let answering = requests.into_iter().map(|request| {
@@ -316,12 +333,6 @@ impl TestMint {
             answers.push(answer.await.unwrap());
         }
         answers
-    }
-
-    /// Sends any request to the admin listener over TCP.
-    pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
-        let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
-        Answer::read(door.answer(request).await).await
     }
 
     /// `GET` on the admin listener.
@@ -400,7 +411,12 @@ impl TestClient {
 
     /// A request for a token by Basic; `form` is what follows `grant_type`.
     pub fn request(&self, form: &str) -> Request<Body> {
-        let mut request = form_request(&format!("grant_type=client_credentials&{form}"));
+        self.request_to("/oauth2/token", &format!("grant_type=client_credentials&{form}"))
+    }
+
+    /// A form to any endpoint, by Basic.
+    pub fn request_to(&self, path: &str, form: &str) -> Request<Body> {
+        let mut request = form_to(path, form);
         request.headers_mut().insert(header::AUTHORIZATION, self.basic().parse().unwrap());
         request
     }
@@ -408,7 +424,12 @@ impl TestClient {
 
 /// A POST of a form to the token endpoint.
 pub fn form_request(form: &str) -> Request<Body> {
-    Request::post("/oauth2/token")
+    form_to("/oauth2/token", form)
+}
+
+/// A POST of a form to any endpoint.
+pub fn form_to(path: &str, form: &str) -> Request<Body> {
+    Request::post(path)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Body::from(form.to_owned()))
         .unwrap()

@@ -46,7 +46,7 @@ fn valid(algorithm: Algorithm) -> String {
 }
 
 fn judge_at(now: Timestamp, jwt: &str, keys: Option<&ClientKeys>) -> Result<Assertion, BadAssertion> {
-    read(jwt, &Expected { issuer: ISSUER, now })?.verify(keys)
+    Claimed::read(jwt)?.verify(keys, &Expected { issuer: ISSUER, now })
 }
 
 fn judge(jwt: &str) -> Result<Assertion, BadAssertion> {
