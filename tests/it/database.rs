@@ -69,7 +69,7 @@ async fn status_tells_what_there_is_beside_a_running_server_and_after_it() {
             })
         );
         assert_eq!((head.size, &told["in_use"], &told["made_by"]), (size + 1, &json!(true), &json!("init")));
-        assert_eq!(told["schema"], json!({ "version": 3, "missing": [], "unknown": [] }));
+        assert_eq!(told["schema"], json!({ "version": 4, "missing": [], "unknown": [] }));
         assert_eq!((&told["body_months"], &told["backup_made"]), (&json!(["2026-11"]), &Value::Null));
         let file = database(mint);
         assert_eq!(told["bytes"]["file"], file.metadata().unwrap().len());
@@ -121,13 +121,20 @@ async fn migrations_are_applied_by_hand_only_while_no_server_runs() {
         execute(mint, "DELETE FROM _sqlx_migrations WHERE version >= 2").await;
         execute(mint, "DROP TABLE log_directory").await;
         execute(mint, "ALTER TABLE signing_keys DROP COLUMN retain_for").await;
-        let missing =
-            json!({ "version": 1, "missing": ["0002_key_retention", "0003_directory"], "unknown": [] });
+        execute(mint, "ALTER TABLE client_secrets DROP COLUMN last_used_at").await;
+        execute(
+            mint,
+            "DROP TABLE deleted_clients; DROP TABLE used_assertions; DROP TABLE idempotent_answers",
+        )
+        .await;
+        execute(mint, "DROP TABLE revoked_tokens; DROP TABLE token_floors").await;
+        let names = json!(["0002_key_retention", "0003_directory", "0004_clients"]);
+        let missing = json!({ "version": 1, "missing": names, "unknown": [] });
         assert_eq!(status(mint).await["schema"], missing);
         let (code, out, _) = db(mint, &["migrate"]).await;
-        assert_eq!((code, out.as_str()), (0, "{\"applied\":[\"0002_key_retention\",\"0003_directory\"]}\n"));
+        assert_eq!((code, out), (0, format!("{}\n", json!({ "applied": names }))));
         assert_eq!(db(mint, &["migrate"]).await.1, "{\"applied\":[]}\n");
-        assert_eq!(status(mint).await["schema"]["version"], 3);
+        assert_eq!(status(mint).await["schema"]["version"], 4);
 
         execute(mint, "INSERT INTO _sqlx_migrations VALUES (99, 'later', 0, 1, x'00', 0)").await;
         assert_eq!(status(mint).await["schema"]["unknown"], json!(["0099_later"]));
