@@ -53,7 +53,7 @@ async fn a_new_client_is_answered_whole_with_its_secret_and_read_back_without() 
         assert!(members.remove("secret_id").unwrap().is_string());
         let expected = json!({
             "client_id": "billing", "client_name": "Billing (nightly) – ä€🔑",
-            "token_endpoint_auth_method": "client_secret_basic", "scope": "orders:read orders:write",
+            "token_endpoint_auth_method": "client_secret_basic", "jwks": null, "scope": "orders:read orders:write",
             "default_scope": "orders:read", "access_token_lifetime": 120, "claims": { "roles": ["b", "a"] },
             "limits": { "orders:read": { "count": 5, "period": 60, "burst": 2 } }, "disabled": false,
             "created_at": START.seconds(), "updated_at": START.seconds(),

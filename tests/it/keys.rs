@@ -132,7 +132,8 @@ async fn the_metadata_says_what_is_there_and_nothing_else() {
             "jwks_uri": format!("{ISSUER}{JWKS}"),
             "response_types_supported": [],
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "EdDSA", "Ed25519"],
             "scopes_supported": ["orders:read", "orders:write"],
         });
         assert_eq!(answer.json(), expected);
