@@ -185,6 +185,37 @@ async fn a_search_for_live_tokens_of_a_key_takes_the_beginning_of_its_name() {
 }
 
 #[tokio::test]
+async fn a_client_with_keys_is_made_and_no_private_key_is_sent() {
+    let server = Fake::on_a_socket(|asked: &Asked| json_answer(201, &asked.json()));
+    let folder = tempfile::tempdir().unwrap();
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let create = async |keys: &Value| {
+        let file = folder.path().join("web.jwks");
+        std::fs::write(&file, keys.to_string()).unwrap();
+        let words = ["client", "create", "web", "--scope", "a", "--auth", "private_key_jwt", "--jwks"];
+        on_a_terminal(&[&words[..], &[file.to_str().unwrap(), "--admin", &server.address]].concat()).await
+    };
+    let set = json!({ "keys": [jwk] });
+    for file in [&set, &jwk] {
+        let ran = create(file).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(!ran.out.contains("shown only now"), "{}", ran.out);
+    }
+    let expected = json!({
+        "client_id": "web", "scope": "a", "token_endpoint_auth_method": "private_key_jwt", "jwks": set,
+    });
+    assert_eq!(server.asked().iter().map(Asked::json).collect::<Vec<_>>(), [expected.clone(), expected]);
+    let mut private = jwk.clone();
+    private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+    for (wrong, told) in [(private, "public keys only"), (json!({ "keys": [] }), "no key")] {
+        let ran = create(&wrong).await;
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(told) && !ran.err.contains("nWGx"), "{ran:?}");
+    }
+    assert_eq!(server.asked().len(), 2, "nothing was sent");
+}
+
+#[tokio::test]
 async fn a_client_is_made_and_its_secret_shown_once() {
     let server = Fake::on_a_socket(|asked: &Asked| {
         let mut made = asked.json();

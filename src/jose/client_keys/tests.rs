@@ -29,7 +29,7 @@ fn with(mut jwk: Value, member: &str, value: Value) -> Value {
 }
 
 fn read(keys: Vec<Value>) -> Result<ClientKeys, BadClientKeys> {
-    ClientKeys::from_value(&json!({ "keys": keys }))
+    ClientKeys::from_value(&Map::from_iter([("keys".to_owned(), Value::Array(keys))]).into())
 }
 
 /// An odd number of so many bits.
