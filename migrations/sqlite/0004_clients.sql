@@ -29,12 +29,14 @@ CREATE TABLE token_floors (
     not_before INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Answers to requests with an Idempotency-Key, without their secrets, for a day. `id_hash` is over
--- caller and key, `request` over route and body.
+-- Answers to requests with an Idempotency-Key, without their secrets, for a day; microseconds. `id_hash` is
+-- over caller and key, `caller` over the caller alone, `request` over route and body.
 CREATE TABLE idempotent_answers (
     id_hash BLOB PRIMARY KEY NOT NULL,
+    caller  BLOB NOT NULL,
     request BLOB NOT NULL,
     answer  TEXT NOT NULL,
     until   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotent_answers_by_end ON idempotent_answers (until);
+CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::client_patch::patched;
-use super::{Actor, Admin, Expected, NewSecret, Refusal, record};
+use super::{Actor, Admin, Expected, NewSecret, Refusal, Secrets, record};
 use crate::audit::event::EventType;
 use crate::clients::secret::Made;
 use crate::policy::{Client, RegisteredClient, Registration};
@@ -37,10 +37,12 @@ impl Admin {
         let record = record(EventType::ClientCreated, actor, client.id.as_str(), (None, Some(&client)));
         let Made { secret, hash } = made;
         let secret = NewSecret { secret_id: hash.secret_id.clone(), secret };
-        let changes = vec![Change::PutClient(client.clone()), Change::AddSecret(client.id.clone(), hash)];
+        let mut changes = vec![Change::PutClient(client.clone()), Change::AddSecret(client.id.clone(), hash)];
+        let created = Created { client, secret };
+        changes.extend(actor.remembers(&created.answer(Secrets::Withheld)));
         match self.apply(&acting, record, changes).await {
             Err(Refusal::Stale) => Err(Refusal::Taken),
-            done => done.map(|()| Created { client, secret }),
+            done => done.map(|()| created),
         }
     }
 
@@ -52,13 +54,16 @@ impl Admin {
             actor.check_scope(&before.client.scope)?;
         }
         if before.client.disabled == disabled {
+            self.remember_alone(actor, &before.client.answer()).await?;
             return Ok(before.client.clone());
         }
         let mut client = self.touched(&before);
         client.disabled = disabled;
         let event = if disabled { EventType::ClientDisabled } else { EventType::ClientEnabled };
         let record = record(event, actor, client.id.as_str(), (Some(&before.client), Some(&client)));
-        self.apply(&acting, record, vec![Change::PutClient(client.clone())]).await?;
+        let mut changes = vec![Change::PutClient(client.clone())];
+        changes.extend(actor.remembers(&client.answer()));
+        self.apply(&acting, record, changes).await?;
         Ok(client)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Actor, Admin, Refusal};
+use super::{Actor, Admin, Answer, Refusal};
 use crate::audit::about::About;
 use crate::audit::directory::term::Term;
 use crate::audit::event::EventType;
@@ -68,12 +68,18 @@ impl Admin {
                 erased += indices.len() as u64;
                 self.erase_slice(actor, whose, indices).await?;
                 if erased >= MOST {
-                    return Ok(Erased { erased, more: true, registered });
+                    return self.erased(actor, Erased { erased, more: true, registered }).await;
                 }
             }
         }
         store.flush().await?;
-        Ok(Erased { erased, more: false, registered })
+        self.erased(actor, Erased { erased, more: false, registered }).await
+    }
+
+    /// The only act of several transactions: asked again before its end, it goes on, and what is erased stays so.
+    async fn erased(&self, actor: &Actor, erased: Erased) -> Result<Erased, Refusal> {
+        self.remember_alone(actor, &Answer::done(&erased)).await?;
+        Ok(erased)
     }
 
     async fn erase_slice(&self, actor: &Actor, whose: &Whose, indices: BTreeSet<u64>) -> Result<(), Refusal> {

@@ -6,13 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{Actor, Admin, Refusal};
+use super::{Actor, Admin, Answer, Outcome, Refusal};
 use crate::audit::unexpired::{Unexpired, unexpired};
 use crate::config::read_kek;
 use crate::jose::{Algorithm, Kid, import};
 use crate::keys::KeyFacts;
-use crate::keys::by_hand::Rotation;
-use crate::keys::rotator::Revocation;
+use crate::keys::rotator::{By, InRing, Revocation};
 use crate::keys::seal::Sealer;
 use crate::policy::Violation;
 use crate::time::Timestamp;
@@ -45,29 +44,30 @@ impl Admin {
         actor: &Actor,
         algorithm: Option<Algorithm>,
         at_once: bool,
-    ) -> Result<Rotation, Refusal> {
-        Ok(self.parts.rotator.rotate(algorithm, at_once, &actor.name).await?)
+    ) -> Result<Answer, Refusal> {
+        let beside = |rotation: &_| actor.remembers(&Answer::of_rotation(rotation));
+        let by = By::new(&actor.name, &beside);
+        Ok(Answer::of_rotation(&self.parts.rotator.rotate(algorithm, at_once, by).await?))
     }
 
     /// Holds a key in the JWKS.
-    pub async fn retain_key(&self, actor: &Actor, kid: Kid) -> Result<KeyFacts, Refusal> {
-        Ok(self.parts.rotator.retain(kid, &actor.name).await?)
+    pub async fn retain_key(&self, actor: &Actor, kid: Kid) -> Result<Answer, Refusal> {
+        let answer = |key: &InRing| Answer::of_key(Outcome::Done, key, &self.parts.rotator);
+        let beside = |key: &InRing| actor.remembers(&answer(key));
+        Ok(answer(&self.parts.rotator.retain(kid, By::new(&actor.name, &beside)).await?))
     }
 
     /// Lets a held key go.
-    pub async fn release_key(&self, actor: &Actor, kid: Kid) -> Result<KeyFacts, Refusal> {
-        Ok(self.parts.rotator.release(kid, &actor.name).await?)
+    pub async fn release_key(&self, actor: &Actor, kid: Kid) -> Result<Answer, Refusal> {
+        let answer = |key: &InRing| Answer::of_key(Outcome::Done, key, &self.parts.rotator);
+        let beside = |key: &InRing| actor.remembers(&answer(key));
+        Ok(answer(&self.parts.rotator.release(kid, By::new(&actor.name, &beside)).await?))
     }
 
     /// Takes a key out of the JWKS for ever, or tells what that would do; with it the tokens by that
     /// key that have not expired. They are counted after the act, which they neither delay nor undo:
-    /// `None` where the log could not be read, or is so long that it would take too long.
-    pub async fn revoke_key(
-        &self,
-        actor: &Actor,
-        kid: Kid,
-        revoke: &Revoke,
-    ) -> Result<(Revocation, Option<Unexpired>), Refusal> {
+    /// `null` where the log could not be read, or is so long that it would take too long.
+    pub async fn revoke_key(&self, actor: &Actor, kid: Kid, revoke: &Revoke) -> Result<Answer, Refusal> {
         let now = self.parts.clock.now();
         check_reason(&revoke.reason)?;
         let since = revoke.since.map(Timestamp::from_seconds);
@@ -75,13 +75,20 @@ impl Admin {
             return Err(Violation::new("since", "since is in the future").into());
         }
         let rotator = &self.parts.rotator;
+        let beside = |done: &Revocation| actor.remembers(&Answer::of_revocation(done, revoke, None));
         let revocation = if revoke.dry_run {
             rotator.foresee_revocation(kid, &revoke.reason).await?
         } else {
-            rotator.revoke(kid, &revoke.reason, since, &actor.name).await?
+            rotator.revoke(kid, &revoke.reason, since, By::new(&actor.name, &beside)).await?
         };
         let tokens = self.unexpired_by(&revocation.key, self.parts.clock.now()).await;
-        Ok((revocation, tokens))
+        let answer = Answer::of_revocation(&revocation, revoke, tokens.as_ref());
+        if let Some(complete) = actor.completes(&answer).filter(|_| !revoke.dry_run)
+            && let Err(fault) = self.parts.recorder.act(Vec::new(), vec![complete]).await
+        {
+            tracing::warn!(%fault, "the count of tokens is not in the answer that is given again");
+        }
+        Ok(answer)
     }
 
     async fn unexpired_by(&self, key: &KeyFacts, now: Timestamp) -> Option<Unexpired> {
@@ -106,15 +113,17 @@ impl Admin {
         actor: &Actor,
         pem: Zeroizing<String>,
         algorithm: Option<Algorithm>,
-    ) -> Result<KeyFacts, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let read = apart(move || import::import(pem.as_bytes(), algorithm)).await;
         let read = read.ok_or(Refusal::Internal("the key could not be read"))?;
         let (pair, pkcs8) = read.map_err(|bad| Violation::new("pkcs8", bad.to_string()))?;
-        Ok(self.parts.rotator.import(pair, pkcs8, &actor.name).await?)
+        let answer = |key: &InRing| Answer::of_key(Outcome::Made, key, &self.parts.rotator);
+        let beside = |key: &InRing| actor.remembers(&answer(key));
+        Ok(answer(&self.parts.rotator.import(pair, pkcs8, By::new(&actor.name, &beside)).await?))
     }
 
-    /// Seals every private key under the KEK in this file. Gives the KEK's fingerprint and how many keys.
-    pub async fn rewrap_keys(&self, actor: &Actor, kek_file: PathBuf) -> Result<(String, usize), Refusal> {
+    /// Seals every private key under the KEK in this file. Tells the KEK's fingerprint and how many keys.
+    pub async fn rewrap_keys(&self, actor: &Actor, kek_file: PathBuf) -> Result<Answer, Refusal> {
         if !kek_file.is_absolute() {
             return Err(Violation::new("kek_file", "kek_file is an absolute path").into());
         }
@@ -123,8 +132,9 @@ impl Admin {
         let kek = kek.map_err(|error| Violation::new("kek_file", error.to_string()))?;
         let sealer = Sealer::new(kek.expose());
         let kek_id = sealer.kek_id();
-        let count = self.parts.rotator.rewrap(sealer, &actor.name).await?;
-        Ok((kek_id, count))
+        let beside = |count: &usize| actor.remembers(&Answer::of_rewrap(&kek_id, *count));
+        let count = self.parts.rotator.rewrap(sealer, By::new(&actor.name, &beside)).await?;
+        Ok(Answer::of_rewrap(&kek_id, count))
     }
 }
 

@@ -5,6 +5,7 @@
 //! the listener that the act came in by, but for one rule: nobody gives a client more than its own power.
 
 mod aging;
+mod answer;
 mod client_patch;
 mod clients;
 mod erase;
@@ -13,6 +14,7 @@ mod find;
 mod in_force;
 mod keys;
 mod log;
+mod once;
 mod policy;
 mod preview;
 mod proof;
@@ -23,24 +25,28 @@ mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use aging::DueSecrets;
+pub use answer::{Answer, KeyBody, Outcome, Secrets};
 pub use clients::Created;
 pub use erase::{Erased, Whose};
 pub use expected::Expected;
 pub use find::{Found, Verdict};
 pub use in_force::policy_in_force;
 pub use keys::Revoke;
+pub use once::{Keyed, MAX_KEY_LENGTH, Once, Turn};
 pub use policy::{Application, Planned};
 pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
 
+use self::once::Running;
 use crate::ambient::{Clock, Entropy};
 use crate::audit::body;
 use crate::audit::event::EventType;
@@ -74,6 +80,8 @@ pub struct Actor {
     pub via: &'static str,
     /// The request's identifier.
     pub request_id: String,
+    /// That it is done once however often it is asked for, where the caller wants that.
+    pub once: Option<Arc<Once>>,
     /// What of administration it may do, and so give to a client: everything who comes by the socket.
     pub held: AdminScopes,
 }
@@ -126,6 +134,15 @@ pub enum Refusal {
     /// It was not recorded in time; whether it happened is unknown. Look, or repeat.
     #[error("whether it was done is unknown: {0}")]
     Unknown(RecordFault),
+    /// The same was asked before and is being done.
+    #[error("the first request with this Idempotency-Key is still running: repeat it in a moment")]
+    StillRunning,
+    /// The key was used for something else.
+    #[error("this Idempotency-Key was used for another request")]
+    KeyOfAnother,
+    /// More keys in a day than are kept; the first is forgotten after this.
+    #[error("too many requests with an Idempotency-Key within a day: wait, or send it without")]
+    TooManyKeys(Duration),
     /// No checkpoint covers the entry yet.
     #[error("no checkpoint covers this entry yet; it does within seconds")]
     NotYet,
@@ -211,6 +228,8 @@ pub struct Admin {
     erasing: Mutex<()>,
     /// The store may hold another policy than the one in force; [`Admin::tick`] catches up.
     behind: AtomicBool,
+    /// What is being done under an `Idempotency-Key`.
+    running: Arc<Running>,
 }
 
 /// The body of an administrative record; members in this order. No secret ever enters it.
@@ -227,7 +246,13 @@ struct ActBody<'a, O: Serialize> {
 impl Admin {
     /// Assembles administration.
     pub fn new(parts: AdminParts) -> Self {
-        Self { parts, acting: Mutex::new(()), erasing: Mutex::new(()), behind: AtomicBool::new(false) }
+        Self {
+            parts,
+            acting: Mutex::new(()),
+            erasing: Mutex::new(()),
+            behind: AtomicBool::new(false),
+            running: Arc::default(),
+        }
     }
 
     /// The policy in force.

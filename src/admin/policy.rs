@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Actor, Admin, Expected, Refusal, record};
+use super::{Actor, Admin, Answer, Expected, Refusal, record};
 use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
 use crate::issue::preview::{Shape, shapes};
@@ -103,6 +103,7 @@ impl Admin {
         let plan = self.planned(&policy, asked)?;
         let shown = shown(&policy, &plan, self.parts.lifetimes);
         if plan.is_empty() {
+            self.remember_alone(actor, &Answer::done(&shown)).await?;
             return Ok(shown);
         }
         for Difference { before, after } in &plan.clients {
@@ -111,7 +112,9 @@ impl Admin {
             sides.try_for_each(|side| actor.check_scope(&side.client.scope))?;
         }
         let records = records(actor, &plan, &shown);
-        self.apply_all(&acting, records, changes(&plan)).await?;
+        let mut changes = changes(&plan);
+        changes.extend(actor.remembers(&Answer::done(&shown)));
+        self.apply_all(&acting, records, changes).await?;
         Ok(shown)
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{Actor, Admin, Refusal, record};
+use super::{Actor, Admin, Refusal, Secrets, record};
 use crate::ambient::random;
 use crate::audit::event::EventType;
 use crate::clients::secret::{self, Made};
@@ -58,6 +58,7 @@ impl Admin {
         };
         changes.extend(live.iter().map(ended));
         changes.push(Change::AddSecret(client.id, hash));
+        changes.extend(actor.remembers(&shown.answer(Secrets::Withheld)));
         self.apply(&acting, record, changes).await?;
         Ok(shown)
     }

@@ -33,6 +33,7 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     loops.checkpoint(settings.audit.checkpoint);
     loops.store();
     loops.retention();
+    loops.answers();
     loops.tending();
     loops.sweep();
     loops.secrets();
@@ -143,6 +144,19 @@ impl Loops<'_> {
             },
             move || told.concern(),
         );
+    }
+
+    /// Forgets answers that nobody may ask for again, but not by a clock that cannot be right.
+    fn answers(&mut self) {
+        let (admin, wall_clock) = (self.app.admin.clone(), self.app.wall_clock.clone());
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        self.run(Task { name: "answers", cadence, advice: DISK }, move || {
+            let (admin, now) = (admin.clone(), wall_clock.look());
+            async move {
+                let now = now.map_err(|insane| insane.to_string())?;
+                admin.forget_answers(now).await.map_err(|refusal| refusal.to_string())
+            }
+        });
     }
 
     /// Carries the write-ahead log home, beside the writer.

@@ -80,8 +80,8 @@ impl Admin {
         let present = self.accepted(self.send(Method::GET, path, HeaderMap::new(), None).await?)?;
         let mut headers = self.as_seen(&present)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/merge-patch+json"));
-        let patch = compose(&present.document)?;
-        let answer = self.send(Method::PATCH, path, headers, Some(&patch)).await?;
+        let changes = compose(&present.document)?;
+        let answer = self.send(Method::PATCH, path, headers, Some(&changes)).await?;
         Ok(self.accepted(answer)?.document)
     }
 

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use crate::admin::Refusal;
+use crate::admin::{Outcome, Refusal};
 use crate::issue::Denial;
 use crate::keys::rotator::ActFault;
 use crate::limits::Decision;
@@ -90,9 +90,21 @@ pub(super) fn limits(response: &mut Response, decision: &Decision) {
     }
 }
 
+const JSON: &str = "application/json; charset=utf-8";
+
 /// A JSON answer in UTF-8.
 pub(super) fn json<T: Serialize>(body: &T) -> Response {
-    typed_json(body, "application/json; charset=utf-8")
+    typed_json(body, JSON)
+}
+
+/// The answer to an act that was done, its body composed already.
+pub(super) fn done(outcome: Outcome, body: String) -> Response {
+    let status = match outcome {
+        Outcome::Done => StatusCode::OK,
+        Outcome::Made => StatusCode::CREATED,
+        Outcome::Awaited => StatusCode::ACCEPTED,
+    };
+    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
 }
 
 fn typed_json<T: Serialize>(body: &T, kind: &'static str) -> Response {
@@ -136,6 +148,8 @@ pub(super) enum Malformed {
     Method,
     /// The object in the body is not the one in the path.
     OtherObject,
+    /// The `Idempotency-Key` is none.
+    Key,
 }
 
 /// The answer to a malformed request.
@@ -147,6 +161,7 @@ pub(super) fn malformed(what: Malformed, detail: &str, request_id: &str) -> Resp
         Malformed::Route => (StatusCode::NOT_FOUND, "no such route"),
         Malformed::Method => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
         Malformed::OtherObject => (StatusCode::BAD_REQUEST, "path and body differ"),
+        Malformed::Key => (StatusCode::BAD_REQUEST, "malformed key"),
     };
     problem(status, title, detail.to_owned(), request_id)
 }
@@ -166,6 +181,9 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "precondition failed"),
         Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid value"),
         Refusal::Policy(_) => (StatusCode::BAD_REQUEST, "invalid policy"),
+        Refusal::StillRunning => (StatusCode::CONFLICT, "still running"),
+        Refusal::KeyOfAnother => (StatusCode::UNPROCESSABLE_ENTITY, "another request"),
+        Refusal::TooManyKeys(_) => (StatusCode::TOO_MANY_REQUESTS, "too many keys"),
         Refusal::Beyond(_) => (StatusCode::FORBIDDEN, "beyond your own scopes"),
         Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
             (StatusCode::CONFLICT, "the keys do not allow it")
@@ -195,7 +213,11 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, pause);
         return response;
     }
-    problem(status, title, refusal.to_string(), request_id)
+    let mut response = problem(status, title, refusal.to_string(), request_id);
+    if let Refusal::TooManyKeys(wait) = refusal {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().saturating_add(1).into());
+    }
+    response
 }
 
 /// The answer over TCP to who did not say who it is, or `given` a token that is not good. RFC 6750 section 3.
@@ -261,12 +283,8 @@ pub(super) fn try_later() -> Response {
 
 /// The answer to a conditional request whose document is the one the caller has.
 pub(super) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
-/// The answer that an object was made.
-pub(super) const CREATED: StatusCode = StatusCode::CREATED;
 /// The answer that an object is gone.
 pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
-/// The answer that something will be done later.
-pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
 /// The answer to "are you ready?".
 pub(super) fn readiness(readiness: &Readiness) -> Response {

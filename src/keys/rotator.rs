@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-pub use acts::{ActFault, Revocation};
+pub use acts::{ActFault, By, InRing, Revocation};
 
 use super::jwks::Document;
 use super::opened::{Opened, label};
@@ -148,6 +148,18 @@ struct Fresh {
     sealed: Vec<u8>,
 }
 
+/// Whose step it is, and what is written with it, which may tell of the ring after it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    told: Told<'a>,
+    beside: &'a (dyn Fn(&KeyRing) -> Option<Change> + Sync),
+}
+
+impl Asked<'_> {
+    /// By itself.
+    const BY_SCHEDULE: Asked<'static> = Asked { told: Told::BY_SCHEDULE, beside: &|_| None };
+}
+
 impl Rotator {
     /// Reads the ring and opens its private keys, which `sealer` has sealed under the KEK. Fails when none of them opens: then the KEK is
     /// another one. What is damaged beside sound keys is repaired by the first [`Self::tick`].
@@ -213,7 +225,7 @@ impl Rotator {
             let plan = schedule::schedule(&self.ring(), &algorithms, &self.parts.quantities, now);
             let Some(plan) = plan else { break };
             failpoint!("rotate.plan.after");
-            let made = self.step(&mut pace, &plan, Told::BY_SCHEDULE).await;
+            let made = self.step(&mut pace, &plan, Asked::BY_SCHEDULE).await;
             let held_up = plan.needs_new();
             match made {
                 Ok(()) => {}
@@ -265,7 +277,7 @@ impl Rotator {
             let (losses, by_signature) = self.losses(pace, algorithm, now);
             let policy = (self.parts.algorithms.as_slice(), &self.parts.quantities);
             let Some(plan) = repair(&self.ring(), &losses, algorithm, policy) else { continue };
-            match self.step(pace, &plan, Told::BY_SCHEDULE).await {
+            match self.step(pace, &plan, Asked::BY_SCHEDULE).await {
                 Ok(()) if by_signature => pace.wrong_signatures.push(now),
                 Ok(()) => {}
                 Err(fault) if fault.is_of_one_ring() => {
@@ -333,13 +345,13 @@ impl Rotator {
     }
 
     /// Makes the keys that the plan asks for, then the step.
-    async fn step(&self, pace: &mut Pace, plan: &Plan, told: Told<'_>) -> Result<(), RotationFault> {
+    async fn step(&self, pace: &mut Pace, plan: &Plan, asked: Asked<'_>) -> Result<(), RotationFault> {
         let mut fresh = Vec::new();
         for algorithm in plan.needs_new() {
             let (pair, pkcs8) = in_process::generate(algorithm, &self.parts.entropy).await?;
             fresh.push(self.seal(pace, pair, &pkcs8)?);
         }
-        self.step_with(pace, plan, fresh, told).await
+        self.step_with(pace, plan, fresh, asked).await
     }
 
     fn seal(&self, pace: &Pace, pair: KeyPair, pkcs8: &Pkcs8) -> Result<Fresh, SealFailed> {
@@ -354,7 +366,7 @@ impl Rotator {
         pace: &mut Pace,
         plan: &Plan,
         fresh: Vec<Fresh>,
-        told: Told<'_>,
+        asked: Asked<'_>,
     ) -> Result<(), RotationFault> {
         let before = self.ring();
         // Not the time of the plan: making a key or a slow disk may have come between.
@@ -366,18 +378,19 @@ impl Rotator {
             handles.push(self.parts.signer.hold(pair));
         }
         let ring = plan.apply(&before, staged, now)?;
-        let records = records::of_step(&before, &ring, plan, told);
+        let records = records::of_step(&before, &ring, plan, asked.told);
         let swap = Change::SwapRing {
             expected: plan.expected_version,
             ring: ring.clone(),
             fresh: halves,
             resealed: Vec::new(),
         };
+        let changes = std::iter::once(swap).chain((asked.beside)(&ring)).collect();
         failpoints::before_commit(plan);
         // Whatever breaks this off: until it is known that it was written, the store has the truth.
         pace.reload = true;
         pace.unwiped |= plan.destroys_private_halves();
-        match self.parts.recorder.act(records, vec![swap]).await {
+        match self.parts.recorder.act(records, changes).await {
             Ok(_) => {
                 failpoints::after_commit(plan);
                 pace.reload = false;

@@ -1,6 +1,7 @@
 //! What a transaction may change beside the log. Each change is recorded by an entry of the same batch.
 
 use crate::audit::directory::StoredPage;
+use crate::digest::Digest;
 use crate::jose::Kid;
 use crate::keys::KeyRing;
 use crate::oauth::ScopeToken;
@@ -20,6 +21,21 @@ pub struct NewLog {
 
 /// A key's private half as it lies in the store, and whose it is.
 pub type SealedHalf = (Kid, Vec<u8>);
+
+/// An answer that is given again to whom asks again with the same `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Over caller and key.
+    pub id: Digest,
+    /// Over the caller alone.
+    pub caller: Digest,
+    /// Over route and body.
+    pub request: Digest,
+    /// What was answered, without secrets.
+    pub answer: String,
+    /// When it may be forgotten.
+    pub until: Timestamp,
+}
 
 /// One change. An object's `version` is the one it gets; the row must hold the
 /// version before it (none for version 1), else the batch is a conflict.
@@ -82,6 +98,17 @@ pub enum Change {
         /// How many at most.
         at_most: u32,
     },
+    /// Remembers the answer to the act of this transaction. An `id` that is there already is a conflict.
+    Remember(Remembered),
+    /// Puts another text in the place of a remembered answer, by its `id`; one that is gone is passed over.
+    CompleteAnswer(Digest, String),
+    /// Forgets remembered answers whose time is over at `now`, the oldest first.
+    ForgetAnswers {
+        /// The time.
+        now: Timestamp,
+        /// How many at most.
+        at_most: u32,
+    },
     /// Revokes one token; a conflict if it is revoked already.
     RevokeToken {
         /// Its `jti`.
@@ -131,6 +158,9 @@ impl Change {
             | Self::Publish(_)
             | Self::Erase { .. }
             | Self::DropBodies { .. }
+            | Self::Remember(_)
+            | Self::CompleteAnswer(..)
+            | Self::ForgetAnswers { .. }
             | Self::RevokeToken { .. }
             | Self::RaiseFloor { .. }
             | Self::ForgetRevoked { .. }

@@ -13,11 +13,12 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 
-pub use change::{Change, NewLog, SealedHalf};
+pub use change::{Change, NewLog, Remembered, SealedHalf};
 
 use crate::audit::directory::StoredPage;
 use crate::audit::tile::Tile;
 use crate::audit::tree::TreeHead;
+use crate::digest::Digest;
 use crate::jose::{Algorithm, Kid};
 use crate::keys::{KeyRing, KeyState};
 use crate::policy::Policy;
@@ -119,6 +120,17 @@ pub struct StoredRing {
     pub broken: Vec<BrokenKey>,
 }
 
+/// What is remembered for one caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// The answer that was asked for.
+    pub answer: Option<Remembered>,
+    /// How many answers are kept for the caller.
+    pub of_caller: u64,
+    /// When the first of those may be forgotten.
+    pub first_end: Option<Timestamp>,
+}
+
 /// A signing key's row that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenKey {
@@ -197,6 +209,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A fact about this store, such as who made it.
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault>;
+
+    /// The remembered answer with this `id`, and how many there are of this caller.
+    async fn recall(&self, id: &Digest, caller: &Digest) -> Result<Recalled, StoreFault>;
 
     /// Brings everything that was committed to its final place on the disk and
     /// flushes it there, so that it no longer rests on a log that an earlier

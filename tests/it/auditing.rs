@@ -16,7 +16,8 @@ use crate::harness::{SeededEntropy, TestMint, contains, with_mint, with_settings
 use crate::log::{busy_client, issue, published_size, vkey};
 
 fn auditor() -> Actor {
-    Actor { name: "unix:7".to_owned(), via: "socket", request_id: "r-1".to_owned(), held: AdminScopes::all() }
+    let (name, request_id) = ("unix:7".to_owned(), "r-1".to_owned());
+    Actor { name, via: "socket", request_id, once: None, held: AdminScopes::all() }
 }
 
 async fn find(mint: &TestMint, token: &str) -> Found {

@@ -36,6 +36,7 @@ mod database;
 mod deleting;
 mod documents;
 mod foreign_logs;
+mod idempotency;
 mod imported;
 mod keys;
 mod keys_by_hand;

@@ -34,6 +34,7 @@ async fn find(mint: &TestMint, token: &str) -> Found {
         name: "unix:7".to_owned(),
         via: "socket",
         request_id: "r".to_owned(),
+        once: None,
         held: AdminScopes::all(),
     };
     mint.app().admin.find_token(&actor, token).await.unwrap()

@@ -156,7 +156,7 @@ async fn a_sleeping_rotation_does_not_undo_a_revocation() {
         mint.clock().advance(Duration::from_hours(24 * 14));
         let asleep = tokio::spawn(async move { sleeper.tick().await });
         tokio::task::block_in_place(|| held.wait_until_asked());
-        let revoked = mint.app().rotator.revoke(standby, "leak", None, "unix:0").await;
+        let revoked = mint.app().rotator.revoke(standby, "leak", None, "unix:0".into()).await;
         revoked.unwrap();
         held.let_go();
         asleep.await.unwrap().unwrap_err();
@@ -247,7 +247,7 @@ async fn keys_from_the_future_are_told_and_an_operator_mends_them() {
         let complaint = || mint.app().rotator.complaint().unwrap_or_default();
         assert!(complaint().starts_with("the keys' times lie ahead of the clock, until 2026-11-22"));
         mint.token(&reader, "").await.assert_token();
-        mint.app().rotator.rotate(None, true, "unix:0").await.unwrap();
+        mint.app().rotator.rotate(None, true, "unix:0".into()).await.unwrap();
         assert_eq!(complaint(), "");
         mint.later("63m").await;
         // What came to rest rests by the clock of today.
@@ -339,7 +339,7 @@ async fn a_revocation_whose_outcome_is_unknown_counts_as_done_until_the_store_te
         faulty.store.fail(fault);
         // The look at the store that follows fails too: nobody knows.
         faulty.store.fail(Fault::Lost);
-        rotator.revoke(leaked, "leak", None, "unix:0").await.unwrap_err();
+        rotator.revoke(leaked, "leak", None, "unix:0".into()).await.unwrap_err();
         assert!(!served(&rotator).contains(&leaked.to_string()), "{fault:?}");
         assert!(signer.active(Algorithm::Es256).is_err(), "{fault:?}");
 
@@ -359,7 +359,7 @@ async fn a_revocation_that_was_written_after_all_is_told_as_done() {
     let (faulty, rotator, signer) = over_a_faulty_store().await;
     let leaked = active(&rotator);
     faulty.store.fail(Fault::Persisted);
-    let done = rotator.revoke(leaked, "leak", None, "unix:0").await.unwrap();
+    let done = rotator.revoke(leaked, "leak", None, "unix:0".into()).await.unwrap();
     assert_eq!((done.revoked_at, done.successor), (Some(START), Some(active(&rotator))));
     assert_eq!(rotator.ring().key(leaked).unwrap().state, KeyState::Revoked);
     assert_ne!(signer.active(Algorithm::Es256).unwrap().key.kid(), leaked);
@@ -372,7 +372,7 @@ async fn other_acts_whose_outcome_is_unknown_end_as_the_store_has_them() {
         let (faulty, rotator, signer) = over_a_faulty_store().await;
         let first = active(&rotator);
         faulty.store.fail(fault);
-        rotator.rotate(None, true, "unix:0").await.unwrap_err();
+        rotator.rotate(None, true, "unix:0".into()).await.unwrap_err();
         assert_eq!(signer.active(Algorithm::Es256).unwrap().key.kid(), first, "until it is known");
         rotator.tick().await.unwrap();
         assert_eq!(active(&rotator) != first, written, "{fault:?}");
@@ -380,7 +380,7 @@ async fn other_acts_whose_outcome_is_unknown_end_as_the_store_has_them() {
 
         let kid = active(&rotator);
         faulty.store.fail(fault);
-        rotator.retain(kid, "unix:0").await.unwrap_err();
+        rotator.retain(kid, "unix:0".into()).await.unwrap_err();
         rotator.tick().await.unwrap();
         assert_eq!(rotator.ring().key(kid).unwrap().retain, written);
 
@@ -388,7 +388,7 @@ async fn other_acts_whose_outcome_is_unknown_end_as_the_store_has_them() {
             KeyPair::generate(Algorithm::Es256, &SeededEntropy::from_key(b"brought", 30)).unwrap();
         let brought = pair.kid();
         faulty.store.fail(fault);
-        rotator.import(pair, pkcs8, "unix:0").await.unwrap_err();
+        rotator.import(pair, pkcs8, "unix:0".into()).await.unwrap_err();
         rotator.tick().await.unwrap();
         assert_eq!(rotator.ring().key(brought).is_some(), written);
         assert_eq!(*rotator.ring(), faulty.ring().await);
@@ -424,14 +424,14 @@ async fn a_rewrap_whose_outcome_is_unknown_goes_on_with_the_kek_that_opens_the_k
         let (faulty, rotator, signer) = over_a_faulty_store().await;
         let before = rotator.ring();
         faulty.store.fail(fault);
-        rotator.rewrap(Sealer::new(&NEXT), "unix:0").await.unwrap_err();
+        rotator.rewrap(Sealer::new(&NEXT), "unix:0".into()).await.unwrap_err();
         // The first look fails as well; the other KEK is not forgotten for it.
         faulty.store.fail(Fault::Lost);
         rotator.tick().await.unwrap_err();
         rotator.tick().await.unwrap();
         assert_eq!(rotator.ring().keys, before.keys);
         // It goes on from there: a rotation seals under the KEK that is the right one.
-        rotator.rotate(None, true, "unix:0").await.unwrap();
+        rotator.rotate(None, true, "unix:0".into()).await.unwrap();
         assert_eq!(signer.active(Algorithm::Es256).unwrap().key.kid(), active(&rotator));
 
         let (right, wrong) = if fault == Fault::Persisted { (NEXT, KEK) } else { (KEK, NEXT) };

@@ -1,5 +1,6 @@
 //! The contract of `Store`, as one suite that each driver passes. `damaged_rows` is about SQLite's own rows.
 
+mod answers;
 mod damaged_rows;
 mod gone;
 mod ring;

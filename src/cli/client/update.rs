@@ -7,6 +7,7 @@ use crate::cli::values;
 use crate::limits::Quota;
 
 /// What is changed of a client.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Default, clap::Args)]
 pub(in crate::cli) struct Update {
     /// The client's identifier

@@ -81,8 +81,8 @@ fn settings(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<Settings, 
 
 /// Puts the demo policy in place where it is missing. What was changed by hand stays.
 async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, SecretString)>, Refusal> {
-    let held = AdminScopes::all();
-    let actor = Actor { name: "dev".to_owned(), via: "dev", request_id: "start".to_owned(), held };
+    let (name, request_id, held) = ("dev".to_owned(), "start".to_owned(), AdminScopes::all());
+    let actor = Actor { name, via: "dev", request_id, once: None, held };
     let uri = ResourceUri::parse(RESOURCE).map_err(|_| Refusal::Internal("the demo's resource"))?;
     let policy = admin.policy();
     if !policy.resources.contains_key(&uri) {

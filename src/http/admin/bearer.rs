@@ -80,7 +80,8 @@ async fn let_in(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> 
         }
     }
     let name = format!("client:{}", bearer.client.client.id);
-    let actor = Actor { name, via: "tcp", request_id: origin.request_id.clone(), held: bearer.held };
+    let (request_id, held) = (origin.request_id.clone(), bearer.held);
+    let actor = Actor { name, via: "tcp", request_id, once: None, held };
     parts.extensions.insert(Caller(actor));
     let response = next.run(Request::from_parts(parts, body)).await;
     if let Some(BeyondPower(needed)) = response.extensions().get() {

@@ -8,23 +8,14 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
-use secrecy::ExposeSecret as _;
-use serde::Serialize;
 
 use super::listing::{Listing, Route};
-use super::{AdminSide, Caller, Shared, answer, gone, if_match, object, read_body, read_patch, to_its_end};
-use crate::admin::{Created, Refusal};
+use super::{
+    AdminSide, Caller, Shared, answer, gone, if_match, object, read_body, read_patch, to_its_end, told,
+};
+use crate::admin::{Refusal, Secrets};
 use crate::http::error;
-use crate::policy::{Client, Registration};
-
-/// The one answer that shows a secret.
-#[derive(Serialize)]
-struct CreatedBody<'a> {
-    #[serde(flatten)]
-    client: &'a Client,
-    secret_id: &'a str,
-    client_secret: &'a str,
-}
+use crate::policy::Registration;
 
 pub(super) fn router() -> Router<Arc<AdminSide>> {
     Router::new()
@@ -61,14 +52,7 @@ async fn create(State(side): Shared, caller: Caller, headers: HeaderMap, body: B
     };
     let actor = caller.0.clone();
     let done = to_its_end(async move { side.admin.create_client(&actor, new).await }).await;
-    answer(done, &caller.0.request_id, |Created { client, secret }| {
-        let body = CreatedBody {
-            client: &client,
-            secret_id: &secret.secret_id,
-            client_secret: secret.secret.expose_secret(),
-        };
-        object(client.version, &body, true)
-    })
+    answer(done, &caller.0.request_id, |created| told(created.answer(Secrets::Shown)))
 }
 
 async fn disable(side: Shared, caller: Caller, id: Path<String>) -> Response {
@@ -87,7 +71,7 @@ async fn set_disabled(
 ) -> Response {
     let actor = caller.0.clone();
     let done = to_its_end(async move { side.admin.set_disabled(&actor, &id, disabled).await }).await;
-    answer(done, &caller.0.request_id, |client| object(client.version, &client, false))
+    answer(done, &caller.0.request_id, |client| told(client.answer()))
 }
 
 async fn update(

@@ -7,6 +7,7 @@ mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod once;
 mod policy;
 mod preview;
 mod report;
@@ -33,7 +34,7 @@ pub use cursor::Cursors;
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
 use super::{RequestIds, log};
-use crate::admin::{Actor, Admin, Expected, Refusal};
+use crate::admin::{Actor, Admin, Answer, Expected, Outcome, Refusal};
 use crate::audit::served::Served;
 use crate::policy::AdminScopes;
 
@@ -72,6 +73,7 @@ fn acts(side: Arc<AdminSide>) -> Router {
         .route("/admin/v1/token/preview", post(preview::preview))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(side.clone(), once::once))
         .with_state(side)
 }
 
@@ -105,6 +107,7 @@ async fn name_the_peer(State(side): Shared, mut request: Request, next: Next) ->
         name: format!("unix:{uid}"),
         via: "socket",
         request_id,
+        once: None,
         held,
     }));
     next.run(request).await
@@ -122,11 +125,16 @@ where
 
 /// An object with its version as `ETag`.
 fn object(version: u64, object: &impl Serialize, created: bool) -> Response {
-    let mut response = error::json(object);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"v{version}\"")) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    if created { (error::CREATED, response).into_response() } else { response }
+    let outcome = if created { Outcome::Made } else { Outcome::Done };
+    told(Answer::new(outcome, Some(version), object))
+}
+
+/// The answer to an act, now or again.
+fn told(Answer { outcome, version, body }: Answer) -> Response {
+    let mut response = error::done(outcome, body);
+    let tag = version.and_then(|version| HeaderValue::from_str(&format!("\"v{version}\"")).ok());
+    response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
+    response
 }
 
 /// What `If-Match` says. What names no version that we ever gave is

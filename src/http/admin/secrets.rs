@@ -7,25 +7,16 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{delete, get};
-use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::listing::{Listing, Route};
-use super::{AdminSide, Caller, Shared, answer, gone, read_body, to_its_end};
-use crate::admin::NewSecret;
+use super::{AdminSide, Caller, Shared, answer, gone, read_body, to_its_end, told};
+use crate::admin::Secrets;
 use crate::http::error;
 use crate::policy::SecretHash;
 use crate::time::Timestamp;
-
-/// The answer that shows a secret.
-#[derive(Serialize)]
-struct SecretBody<'a> {
-    secret_id: &'a str,
-    client_secret: &'a str,
-    expires_at: Option<u64>,
-}
 
 /// What is told of a secret that lives.
 #[derive(Serialize)]
@@ -101,11 +92,7 @@ async fn rotate(
     let actor = caller.0.clone();
     let overlap = Duration::from_secs(overlap);
     let done = to_its_end(async move { side.admin.rotate_secret(&actor, &id, overlap).await }).await;
-    answer(done, &caller.0.request_id, |NewSecret { secret_id, secret }| {
-        let body =
-            SecretBody { secret_id: &secret_id, client_secret: secret.expose_secret(), expires_at: None };
-        (error::CREATED, error::json(&body)).into_response()
-    })
+    answer(done, &caller.0.request_id, |secret| told(secret.answer(Secrets::Shown)))
 }
 
 async fn revoke(

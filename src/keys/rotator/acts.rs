@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Pace, RotationFault, Rotator};
+use super::{Asked, Pace, RotationFault, Rotator};
 use crate::audit::event::EventType;
 use crate::audit::log_key;
 use crate::audit::recorder::RecordFault;
@@ -32,6 +32,35 @@ pub enum ActFault {
     Failed(#[from] RotationFault),
 }
 
+/// Who acts, and what is written in the act's own transaction about what comes of it, a `T`.
+pub struct By<'a, T> {
+    actor: &'a str,
+    beside: &'a (dyn Fn(&T) -> Option<Change> + Sync),
+}
+
+impl<'a, T> By<'a, T> {
+    /// `actor` as the log names it.
+    pub fn new(actor: &'a str, beside: &'a (dyn Fn(&T) -> Option<Change> + Sync)) -> Self {
+        Self { actor, beside }
+    }
+}
+
+/// With nothing beside.
+impl<'a, T> From<&'a str> for By<'a, T> {
+    fn from(actor: &'a str) -> Self {
+        Self { actor, beside: &|_| None }
+    }
+}
+
+/// A key, and the ring as it was then.
+#[derive(Clone, Debug)]
+pub struct InRing {
+    /// The ring.
+    pub ring: Arc<KeyRing>,
+    /// One of its keys.
+    pub key: KeyFacts,
+}
+
 /// What a revocation does, or would do.
 #[derive(Clone, Debug)]
 pub struct Revocation {
@@ -53,7 +82,7 @@ impl Rotator {
         &self,
         algorithm: Option<Algorithm>,
         at_once: bool,
-        actor: &str,
+        by: By<'_, Rotation>,
     ) -> Result<Rotation, ActFault> {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
@@ -64,36 +93,52 @@ impl Rotator {
             .filter(|each| algorithm.is_none_or(|one| one == *each))
             .collect();
         let rotation = by_hand::rotate_by_hand(&self.ring(), &wanted, at_once, self.quantities(), now)?;
-        if !rotation.plan.is_idle() {
-            self.step(&mut pace, &rotation.plan, Told { actor, since: None }).await?;
+        if rotation.plan.is_idle() {
+            self.write_beside((by.beside)(&rotation)).await?;
+        } else {
+            let beside = |_: &KeyRing| (by.beside)(&rotation);
+            let asked = Asked { told: Told { actor: by.actor, since: None }, beside: &beside };
+            self.step(&mut pace, &rotation.plan, asked).await?;
         }
         Ok(rotation)
     }
 
     /// Holds a key in the JWKS until it is released or revoked. Repeating it changes nothing.
-    pub async fn retain(&self, kid: Kid, actor: &str) -> Result<KeyFacts, ActFault> {
-        self.mark(kid, actor, by_hand::retain).await
+    pub async fn retain(&self, kid: Kid, by: By<'_, InRing>) -> Result<InRing, ActFault> {
+        self.mark(kid, by, by_hand::retain).await
     }
 
     /// Gives a retained key back to the timers. Repeating it changes nothing.
-    pub async fn release(&self, kid: Kid, actor: &str) -> Result<KeyFacts, ActFault> {
-        self.mark(kid, actor, by_hand::release).await
+    pub async fn release(&self, kid: Kid, by: By<'_, InRing>) -> Result<InRing, ActFault> {
+        self.mark(kid, by, by_hand::release).await
     }
 
     async fn mark(
         &self,
         kid: Kid,
-        actor: &str,
+        by: By<'_, InRing>,
         decide: impl Fn(&KeyRing, Kid, Timestamp) -> Result<Plan, Refusal>,
-    ) -> Result<KeyFacts, ActFault> {
+    ) -> Result<InRing, ActFault> {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
+        let beside = |ring: &KeyRing| (by.beside)(&in_ring(ring, kid)?);
         match decide(&self.ring(), kid, now) {
-            Ok(plan) => self.step(&mut pace, &plan, Told { actor, since: None }).await?,
-            Err(Refusal::NoChange) => {}
+            Ok(plan) => {
+                let asked = Asked { told: Told { actor: by.actor, since: None }, beside: &beside };
+                self.step(&mut pace, &plan, asked).await?;
+            }
+            Err(Refusal::NoChange) => self.write_beside(beside(&self.ring())).await?,
             Err(refusal) => return Err(refusal.into()),
         }
-        self.facts(kid)
+        Ok(in_ring(&self.ring(), kid).ok_or(Refusal::UnknownKey)?)
+    }
+
+    /// Where nothing is to be changed, what is written beside it goes alone.
+    async fn write_beside(&self, beside: Option<Change>) -> Result<(), RotationFault> {
+        if let Some(change) = beside {
+            self.parts.recorder.act(Vec::new(), vec![change]).await?;
+        }
+        Ok(())
     }
 
     /// Takes a key out of the JWKS at once and for ever. From the return on it is in no
@@ -103,13 +148,22 @@ impl Rotator {
         kid: Kid,
         reason: &str,
         since: Option<Timestamp>,
-        actor: &str,
+        by: By<'_, Revocation>,
     ) -> Result<Revocation, ActFault> {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
         let key = self.facts(kid)?;
         let plan = by_hand::revoke(&self.ring(), kid, reason, self.policy(), now)?;
-        if let Err(fault) = self.step(&mut pace, &plan, Told { actor, since }).await {
+        let signed = key.state == KeyState::Active;
+        let revoked = |ring: &KeyRing| Revocation {
+            key: key.clone(),
+            revoked_at: ring.key(kid).and_then(|key| key.revoked_at),
+            successor: ring.active(key.algorithm).filter(|_| signed).map(|key| key.kid),
+            plan: plan.clone(),
+        };
+        let beside = |ring: &KeyRing| (by.beside)(&revoked(ring));
+        let asked = Asked { told: Told { actor: by.actor, since }, beside: &beside };
+        if let Err(fault) = self.step(&mut pace, &plan, asked).await {
             // If nobody knows whether it was written, it counts as written until the store has told.
             if pace.reload {
                 self.deny(kid, now);
@@ -119,10 +173,7 @@ impl Rotator {
                 return Err(fault.into());
             }
         }
-        let signed = key.state == KeyState::Active;
-        let revoked_at = self.facts(kid)?.revoked_at;
-        let successor = self.ring().active(key.algorithm).filter(|_| signed).map(|key| key.kid);
-        Ok(Revocation { key, revoked_at, successor, plan })
+        Ok(revoked(&self.ring()))
     }
 
     /// What [`Self::revoke`] would do now. Changes nothing, but for what the next tick would repair.
@@ -138,14 +189,15 @@ impl Rotator {
     }
 
     /// Takes in a key that was made elsewhere. It waits, staged, until its ring needs a standby.
-    pub async fn import(&self, pair: KeyPair, pkcs8: Pkcs8, actor: &str) -> Result<KeyFacts, ActFault> {
+    pub async fn import(&self, pair: KeyPair, pkcs8: Pkcs8, by: By<'_, InRing>) -> Result<InRing, ActFault> {
         let mut pace = self.stepping.lock().await;
         let now = self.begin(&mut pace).await?;
         let kid = pair.kid();
         let plan = by_hand::import(&self.ring(), &pair.public(), self.algorithms(), now)?;
         let fresh = self.seal(&pace, pair, &pkcs8).map_err(RotationFault::from)?;
-        let told = Told { actor, since: None };
-        let outcome = self.step_with(&mut pace, &plan, vec![fresh], told).await;
+        let beside = |ring: &KeyRing| (by.beside)(&in_ring(ring, kid)?);
+        let asked = Asked { told: Told { actor: by.actor, since: None }, beside: &beside };
+        let outcome = self.step_with(&mut pace, &plan, vec![fresh], asked).await;
         if let Err(RotationFault::Record(RecordFault::Store(StoreFault::Conflict))) = outcome {
             // Where the ring is still the one that was planned for, it is the key that the store knows,
             // by a row which cannot be read.
@@ -155,19 +207,21 @@ impl Rotator {
             }
         }
         outcome?;
-        self.facts(kid)
+        Ok(in_ring(&self.ring(), kid).ok_or(Refusal::UnknownKey)?)
     }
 
     /// Seals every private half, and the log's, under another KEK, in one transaction. Gives how many.
     /// From the return on the configured `keys.kek_file` must name the new one before the next start.
-    pub async fn rewrap(&self, kek: Sealer, actor: &str) -> Result<usize, ActFault> {
+    pub async fn rewrap(&self, kek: Sealer, by: By<'_, usize>) -> Result<usize, ActFault> {
         let mut pace = self.stepping.lock().await;
         self.begin(&mut pace).await?;
         if kek.kek_id() == pace.sealer.kek_id() {
             return Err(Refusal::SameKek.into());
         }
-        let (records, changes) = self.sealed_anew(&pace, &kek, Told { actor, since: None }).await?;
+        let told = Told { actor: by.actor, since: None };
+        let (records, mut changes) = self.sealed_anew(&pace, &kek, told).await?;
         let count = records.len();
+        changes.extend((by.beside)(&count));
         match self.parts.recorder.act(records, changes).await {
             Ok(_) => {
                 pace.sealer = kek;
@@ -221,4 +275,9 @@ impl Rotator {
     fn facts(&self, kid: Kid) -> Result<KeyFacts, ActFault> {
         Ok(self.ring().key(kid).cloned().ok_or(Refusal::UnknownKey)?)
     }
+}
+
+fn in_ring(ring: &KeyRing, kid: Kid) -> Option<InRing> {
+    let key = ring.key(kid)?.clone();
+    Some(InRing { ring: Arc::new(ring.clone()), key })
 }

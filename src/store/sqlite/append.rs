@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
-use super::{directory_rows, log_row, parts, policy_rows, revoked_rows, ring_rows, secret_rows};
+use super::{answer_rows, directory_rows, log_row, parts, policy_rows, revoked_rows, ring_rows, secret_rows};
 use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
@@ -234,6 +234,9 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
             Ok(())
         }
         Change::DropBodies { month, at_most } => Ok(parts::thin(connection, *month, *at_most).await?),
+        Change::Remember(_) | Change::CompleteAnswer(..) | Change::ForgetAnswers { .. } => {
+            answer_rows::apply(connection, change).await
+        }
         Change::SetFact(name, value) => {
             sqlx::query(
                 "INSERT INTO facts (name, value) VALUES ($1, $2)

@@ -5,6 +5,7 @@
 //! kind of connection carries the WAL back into the file, so that the writer
 //! never waits for it. All of this is asserted at start.
 
+mod answer_rows;
 mod append;
 mod backup;
 mod directory_rows;
@@ -35,9 +36,10 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::status::{LogStatus, StoreStatus};
-use super::{Batch, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use super::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
+use crate::digest::Digest;
 use crate::failpoint::failpoint;
 use crate::policy::Policy;
 
@@ -216,6 +218,10 @@ impl Store for SqliteStore {
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {
         Ok(read::fact(&self.readers, name).await?)
+    }
+
+    async fn recall(&self, id: &Digest, caller: &Digest) -> Result<Recalled, StoreFault> {
+        Ok(answer_rows::recall(&self.readers, id, caller).await?)
     }
 
     async fn flush(&self) -> Result<(), StoreFault> {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use mintmark::audit::directory::StoredPage;
 use mintmark::audit::tree::TreeHead;
+use mintmark::digest::Digest;
 use mintmark::policy::Policy;
-use mintmark::store::{Batch, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use mintmark::store::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 
 /// What the next write meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub enum Fault {
 /// A store whose next writes meet these faults, one each, in this order.
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
-    faults: Mutex<Vec<Fault>>,
+    faults: Mutex<Vec<Option<Fault>>>,
     reads: Mutex<Vec<Range<u64>>>,
 }
 
@@ -44,12 +45,19 @@ impl FaultyStore {
 
     /// One fault more.
     pub fn fail(&self, fault: Fault) {
-        self.faults.lock().unwrap().push(fault);
+        self.faults.lock().unwrap().push(Some(fault));
+    }
+
+    /// One fault more, after so many writes that meet none.
+    pub fn fail_after(&self, writes: usize, fault: Fault) {
+        let mut faults = self.faults.lock().unwrap();
+        faults.extend(std::iter::repeat_n(None, writes));
+        faults.push(Some(fault));
     }
 
     fn next(&self) -> Option<Fault> {
         let mut faults = self.faults.lock().unwrap();
-        (!faults.is_empty()).then(|| faults.remove(0))
+        if faults.is_empty() { None } else { faults.remove(0) }
     }
 }
 
@@ -138,6 +146,10 @@ impl Store for FaultyStore {
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {
         self.inner.fact(name).await
+    }
+
+    async fn recall(&self, id: &Digest, caller: &Digest) -> Result<Recalled, StoreFault> {
+        self.inner.recall(id, caller).await
     }
 
     async fn flush(&self) -> Result<(), StoreFault> {

@@ -156,6 +156,11 @@ impl TestMint {
         assert_eq!(retention.concern(), None, "nothing of them is left on the disk");
     }
 
+    /// Forgets the answers whose time is over, as the loop does.
+    pub async fn forget_answers(&self) {
+        self.app().admin.forget_answers(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
+    }
+
     /// Ends the process in order and starts it again.
     pub async fn restart(&mut self) {
         self.stop().await;
@@ -305,6 +310,19 @@ impl TestMint {
     pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
         let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
         Answer::read(door.answer(request).await).await
+    }
+
+    /// Sends all of these to the admin listener at the same time, each from a task of its own.
+    pub async fn admin_send_all(&self, requests: Vec<Request<Body>>) -> Vec<Answer> {
+        let answering = requests.into_iter().map(|request| {
+            let door = self.admin.clone();
+            tokio::spawn(async move { Answer::read(door.answer(request).await).await })
+        });
+        let mut answers = Vec::new();
+        for answer in answering.collect::<Vec<_>>() {
+            answers.push(answer.await.unwrap());
+        }
+        answers
     }
 
     /// `GET` on the admin listener.
