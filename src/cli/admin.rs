@@ -104,8 +104,8 @@ impl Admin {
         let present = self.accepted(path, present).await?;
         let mut headers = self.as_seen(&present)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/merge-patch+json"));
-        let merged = compose(&present.document)?;
-        let answer = self.send(Method::PATCH, path, headers, Some(&merged)).await?;
+        let changes = compose(&present.document)?;
+        let answer = self.send(Method::PATCH, path, headers, Some(&changes)).await?;
         Ok(self.accepted(path, answer).await?.document)
     }
 
