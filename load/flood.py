@@ -1,10 +1,11 @@
 """Bad logins, as fast as answers come: one process of a flood.
 
-Usage: flood.py PORT COUNT CONNECTIONS SECONDS CLIENT,CLIENT,...
+Usage: flood.py PORT COUNT CONNECTIONS SECONDS CLIENT,CLIENT,... [KIND,KIND,...]
 Asks for tokens over that many kept-alive connections until COUNT answers came or SECONDS are
 over: with wrong secrets of these registered clients, with ids that nobody registered, and with
-requests that are malformed, by turns; no two secrets alike. Prints one line of JSON: answers by
-kind and status, `broken` connections, tokens that should not exist.
+requests that are malformed, by turns, or only of the named kinds; no two secrets alike. Prints one
+line of JSON: answers by kind and status, `broken` connections, answers of 503 that do not say when to
+come again.
 """
 
 import asyncio
@@ -24,22 +25,23 @@ MALFORMED = (
     ("grant_type=client_credentials&scope=%zz", FORM),
     ("{}", "application/json"),
 )
+KINDS = ("wrong secret", "unknown id", "malformed")
 LETTERS = string.ascii_letters + string.digits
 
 
 class Flood:
     """Several connections that share one count."""
 
-    def __init__(self, port, count, seconds, clients):
-        self.port, self.left, self.clients = port, count, clients
+    def __init__(self, port, count, seconds, clients, kinds):
+        self.port, self.left, self.clients, self.kinds = port, count, clients, kinds
         self.end = time.monotonic() + seconds
         self.number = 0
-        self.answers, self.broken = {}, 0
+        self.answers, self.broken, self.unsaid = {}, 0, 0
 
     def request(self):
         """(kind, bytes) of the next bad login."""
         self.number += 1
-        kind = ("wrong secret", "unknown id", "malformed")[self.number % 3]
+        kind = self.kinds[self.number % len(self.kinds)]
         client = random.choice(self.clients) if kind != "unknown id" else "".join(random.choices(LETTERS, k=12))
         body, content = GOOD, FORM
         if kind == "malformed":
@@ -75,17 +77,19 @@ class Flood:
                 raise
             key = (kind, int(head[9:12]))
             self.answers[key] = self.answers.get(key, 0) + 1
+            self.unsaid += key[1] in (429, 503) and b"\r\nretry-after: " not in head
             if b"\r\nconnection: close" in head:
                 return
 
 
 async def main():
-    port, count, connections, seconds, clients = sys.argv[1:]
-    flood = Flood(int(port), int(count), float(seconds), clients.split(","))
+    port, count, connections, seconds, clients, *kinds = sys.argv[1:]
+    kinds = kinds[0].split(",") if kinds else KINDS
+    flood = Flood(int(port), int(count), float(seconds), clients.split(","), kinds)
     await asyncio.gather(*(flood.connection() for _ in range(int(connections))))
     answers = [{"kind": kind, "status": status, "count": count}
                for (kind, status), count in sorted(flood.answers.items())]
-    print(json.dumps({"answers": answers, "broken": flood.broken}))
+    print(json.dumps({"answers": answers, "broken": flood.broken, "without_retry_after": flood.unsaid}))
 
 
 asyncio.run(main())

@@ -9,6 +9,8 @@
 //! make a good token look bad, nor a revocation look done. RFC 7662, RFC 7009,
 //! RFC 9068 section 4.
 
+mod asked;
+mod record;
 mod revocations;
 
 use std::sync::Arc;
@@ -17,10 +19,14 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 
+pub use asked::NotRevoked;
+pub use record::{IssuedToken, Revoker};
 pub use revocations::Revocations;
 
+use crate::audit::denials::Denials;
 use crate::audit::leaf::token_hash;
 use crate::audit::proof::signing_input;
+use crate::audit::recorder::RecordFault;
 use crate::audit::standing::{Presented, Standing, Standings};
 use crate::config::LONGEST_LIFETIME;
 use crate::issue::{ClockInsane, WallClock};
@@ -49,6 +55,8 @@ pub struct IntrospectorParts {
     pub standings: Arc<Standings>,
     /// The revocations in force.
     pub revocations: Arc<Revocations>,
+    /// Notes refusals, within bounds.
+    pub denials: Arc<Denials>,
     /// Tells the time of day, as far as it can be believed.
     pub wall_clock: Arc<WallClock>,
     /// How far a token's `iat` may lie ahead, since clocks differ. For `exp` there is no such grace.
@@ -97,6 +105,9 @@ pub enum Fault {
     /// The log could not be read.
     #[error(transparent)]
     Store(#[from] StoreFault),
+    /// A revocation was not recorded; whether it is in force is unknown.
+    #[error("the revocation was not recorded: {0}")]
+    NotRecorded(#[from] RecordFault),
     /// The wall clock cannot be right.
     #[error(transparent)]
     Clock(#[from] ClockInsane),
@@ -105,7 +116,7 @@ pub enum Fault {
 impl Fault {
     /// Whether it is for want of room alone.
     pub const fn is_overload(&self) -> bool {
-        matches!(self, Self::Overloaded)
+        matches!(self, Self::Overloaded | Self::NotRecorded(RecordFault::QueueFull))
     }
 }
 

@@ -16,6 +16,13 @@ CREATE TABLE used_assertions (
     until   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX used_assertions_by_end ON used_assertions (until);
+-- How far the forgetting went: what would be remembered for no longer than this may have been used.
+-- One row.
+CREATE TABLE forgotten_assertions (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    until INTEGER NOT NULL
+) STRICT;
+INSERT INTO forgotten_assertions (id, until) VALUES (1, 0);
 
 -- Tokens that were revoked, kept until they would have ended anyway; microseconds. RFC 7009.
 CREATE TABLE revoked_tokens (
@@ -36,7 +43,8 @@ CREATE TABLE idempotent_answers (
     caller  BLOB NOT NULL,
     request BLOB NOT NULL,
     answer  TEXT NOT NULL,
+    bytes   INTEGER NOT NULL,
     until   INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX idempotent_answers_by_end ON idempotent_answers (until);
-CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until);
+CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until, bytes);

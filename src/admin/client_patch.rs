@@ -37,6 +37,8 @@ pub(super) fn patched(
             return Err(wrong(format!("a client has no member of the name {:?}", cut(name))));
         }
     }
+    let (names_keys, resets_keys) =
+        (patch.contains_key("jwks"), patch.get("jwks").is_some_and(Value::is_null));
     members.retain(|name, _| name == "client_id" || READ_ONLY.iter().all(|(read_only, _)| read_only != name));
     let mut merged = merged(&members, patch.clone()).map_err(|cause| {
         // What cannot be read alone is what the caller is to look at.
@@ -48,7 +50,18 @@ pub(super) fn patched(
     })?;
     // Who resets the method means that of a new client.
     merged.token_endpoint_auth_method.get_or_insert(AuthMethod::ClientSecretBasic);
-    Ok(merged.over(Some(before), now))
+    if !names_keys {
+        // They stay or go with the method.
+        merged.jwks = None;
+    }
+    let client = merged.over(Some(before), now)?;
+    if resets_keys && client.jwks.is_some() {
+        return Err(Violation::new(
+            "jwks",
+            "private_key_jwt needs keys; send others, or change the method too",
+        ));
+    }
+    Ok(client)
 }
 
 fn merged(

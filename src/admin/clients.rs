@@ -8,6 +8,7 @@ use super::client_patch::patched;
 use super::{Actor, Admin, Expected, NewSecret, Refusal, Secrets, record};
 use crate::audit::event::EventType;
 use crate::clients::secret::Made;
+use crate::oauth::credential::AuthMethod;
 use crate::policy::{Client, RegisteredClient, Registration};
 use crate::store::Change;
 use crate::time::Timestamp;
@@ -17,27 +18,31 @@ use crate::time::Timestamp;
 pub struct Created {
     /// The client.
     pub client: Client,
-    /// Its secret.
-    pub secret: NewSecret,
+    /// Its secret, if its method has one.
+    pub secret: Option<NewSecret>,
 }
 
 impl Admin {
-    /// Registers a client and makes its first secret.
+    /// Registers a client and makes its first secret, unless it has keys.
     pub async fn create_client(&self, actor: &Actor, new: Registration) -> Result<Created, Refusal> {
         // Before the work: the scope that was asked for does not change any more.
         actor.check_scope(&new.scope)?;
-        let made = self.make_secret().await?;
+        let has_secrets = new.token_endpoint_auth_method.is_none_or(AuthMethod::has_secrets);
+        let made = if has_secrets { Some(self.make_secret().await?) } else { None };
         let acting = self.act().await?;
-        let client = new.over(None, self.parts.clock.now());
+        let client = new.over(None, self.parts.clock.now()).map_err(Refusal::ClientMetadata)?;
         let policy = self.policy();
         if policy.is_taken(&client.id) {
             return Err(Refusal::Taken);
         }
-        policy.check_client(&client, self.parts.lifetimes.max)?;
+        policy.check_client(&client, self.parts.lifetimes.max).map_err(Refusal::ClientMetadata)?;
         let record = record(EventType::ClientCreated, actor, client.id.as_str(), (None, Some(&client)));
-        let Made { secret, hash } = made;
-        let secret = NewSecret { secret_id: hash.secret_id.clone(), secret };
-        let mut changes = vec![Change::PutClient(client.clone()), Change::AddSecret(client.id.clone(), hash)];
+        let mut changes = vec![Change::PutClient(client.clone())];
+        let secret = made.map(|Made { secret, hash }| {
+            let secret_id = hash.secret_id.clone();
+            changes.push(Change::AddSecret(client.id.clone(), hash));
+            NewSecret { secret_id, secret }
+        });
         let created = Created { client, secret };
         changes.extend(actor.remembers(&created.answer(Secrets::Withheld)));
         match self.apply(&acting, record, changes).await {
@@ -78,7 +83,8 @@ impl Admin {
         let acting = self.act().await?;
         let before = self.registered(id)?;
         expected.of_existing(before.client.version)?;
-        let client = patched(&before.client, patch, self.parts.clock.now())?;
+        let client =
+            patched(&before.client, patch, self.parts.clock.now()).map_err(Refusal::ClientMetadata)?;
         // Both: who may not have its power may not change its keys either, nor take it over by another method.
         actor.check_scope(&before.client.scope)?;
         actor.check_scope(&client.scope)?;
@@ -86,10 +92,10 @@ impl Admin {
         if (Client { updated_at, version, ..client.clone() }) == before.client {
             return Ok(before.client.clone());
         }
-        self.policy().check_client(&client, self.parts.lifetimes.max)?;
+        self.policy().check_client(&client, self.parts.lifetimes.max).map_err(Refusal::ClientMetadata)?;
         let objects = (Some(&before.client), Some(&client));
         let record = record(EventType::ClientUpdated, actor, id, objects);
-        self.apply(&acting, record, vec![Change::PutClient(client.clone())]).await?;
+        self.apply(&acting, record, replaced(Some(&before), &client, self.parts.clock.now())).await?;
         Ok(client)
     }
 
@@ -114,4 +120,13 @@ impl Admin {
         client.updated_at = Timestamp::from_seconds(self.parts.clock.now().seconds());
         client
     }
+}
+
+/// Puts a client in the place of another. Secrets that its method no longer has end with it, so that they do not open
+/// the door again should the method come back.
+pub(super) fn replaced(before: Option<&RegisteredClient>, client: &Client, now: Timestamp) -> Vec<Change> {
+    let without = before.filter(|_| !client.auth_method.has_secrets());
+    let live = without.into_iter().flat_map(|before| &before.secrets).filter(|hash| hash.is_live(now));
+    let ended = live.map(|hash| Change::EndSecret(hash.secret_id.clone(), now));
+    std::iter::once(Change::PutClient(client.clone())).chain(ended).collect()
 }

@@ -22,6 +22,7 @@ mod report;
 mod rules;
 mod secrets;
 mod tail;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,7 @@ pub use preview::{Asked, Previewed};
 pub use proof::Proved;
 pub use report::{Progress, Reporting};
 pub use secrets::NewSecret;
+pub use tokens::{IssuedBefore, RevokeTokens, TokensRevoked};
 
 use self::once::Running;
 use crate::ambient::{Clock, Entropy};
@@ -56,6 +58,8 @@ use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::clients::LastUses;
 use crate::failpoint::failpoint;
+use crate::introspect::Revocations;
+use crate::issue::{ClockInsane, WallClock};
 use crate::jose::Algorithm;
 use crate::keys::by_hand;
 use crate::keys::rotator::{ActFault, RotationFault, Rotator};
@@ -125,6 +129,9 @@ pub enum Refusal {
     /// The client has admin scopes that the caller does not hold.
     #[error("the client has {0}, which you do not hold: ask who holds it, or go by the socket")]
     Beyond(AdminScopes),
+    /// A member of a client's registration breaks a rule. RFC 7591 section 3.2.2.
+    #[error(transparent)]
+    ClientMetadata(Violation),
     /// The keys do not allow it, or it could not be made.
     #[error(transparent)]
     Key(ActFault),
@@ -143,6 +150,9 @@ pub enum Refusal {
     /// More keys in a day than are kept; the first is forgotten after this.
     #[error("too many requests with an Idempotency-Key within a day: wait, or send it without")]
     TooManyKeys(Duration),
+    /// The wall clock cannot be right.
+    #[error(transparent)]
+    Clock(#[from] ClockInsane),
     /// No checkpoint covers the entry yet.
     #[error("no checkpoint covers this entry yet; it does within seconds")]
     NotYet,
@@ -187,7 +197,7 @@ impl From<crate::clients::secret::HashFailed> for Refusal {
 
 /// What administration works with.
 pub struct AdminParts {
-    /// The `iss` claim.
+    /// The `iss` claim, byte-identical to the configuration.
     pub issuer: String,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
@@ -205,6 +215,10 @@ pub struct AdminParts {
     pub served: Served,
     /// Looks tokens up in the log.
     pub standings: Arc<Standings>,
+    /// The revocations in force.
+    pub revocations: Arc<Revocations>,
+    /// Tells the time of day, as far as it can be believed.
+    pub wall_clock: Arc<WallClock>,
     /// Knows when secrets were used.
     pub last_uses: Arc<LastUses>,
     /// Hashes new secrets.

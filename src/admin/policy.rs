@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::clients::replaced;
 use super::{Actor, Admin, Answer, Expected, Refusal, record};
 use crate::audit::event::EventType;
 use crate::audit::leaf::Record;
@@ -14,6 +15,7 @@ use crate::policy::plan::{Complaint, Difference, Plan, Rules, Wanted, changed_me
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Client, Policy, RegisteredClient, Resource, ScopeRule, Violation};
 use crate::store::Change;
+use crate::time::Timestamp;
 
 /// A policy that is wanted.
 #[derive(Clone, Debug)]
@@ -112,7 +114,7 @@ impl Admin {
             sides.try_for_each(|side| actor.check_scope(&side.client.scope))?;
         }
         let records = records(actor, &plan, &shown);
-        let mut changes = changes(&plan);
+        let mut changes = changes(&plan, self.now());
         changes.extend(actor.remembers(&Answer::done(&shown)));
         self.apply_all(&acting, records, changes).await?;
         Ok(shown)
@@ -152,12 +154,16 @@ impl Admin {
 }
 
 /// In an order in which nothing ever names what is not there.
-fn changes(plan: &Plan) -> Vec<Change> {
+fn changes(plan: &Plan, now: Timestamp) -> Vec<Change> {
     let after = |resource: &Difference<Arc<Resource>>| resource.after.as_deref().cloned();
     let resources = plan.resources.iter().filter_map(after).map(Change::PutResource);
     let scopes = plan.scopes.iter().filter_map(|scope| scope.after.as_deref().cloned()).map(Change::PutScope);
-    let clients = plan.clients.iter().filter_map(|client| Some(client.after.as_ref()?.client.clone()));
-    let mut changes: Vec<_> = resources.chain(scopes).chain(clients.map(Change::PutClient)).collect();
+    let mut changes: Vec<_> = resources.chain(scopes).collect();
+    for Difference { before, after } in &plan.clients {
+        if let Some(after) = after {
+            changes.extend(replaced(before.as_deref(), &after.client, now));
+        }
+    }
     changes.extend(
         removed(&plan.clients)
             .map(|before| Change::DeleteClient(before.client.id.clone(), before.client.version)),

@@ -37,7 +37,12 @@ impl Admin {
         if overlap > MAX_OVERLAP {
             return Err(Violation::new("overlap", "at most 90 days").into());
         }
-        actor.check_scope(&self.registered(id)?.client.scope)?;
+        let registered = self.registered(id)?;
+        actor.check_scope(&registered.client.scope)?;
+        if !registered.client.auth_method.has_secrets() {
+            let problem = "a client with private_key_jwt has no secret";
+            return Err(Violation::new("token_endpoint_auth_method", problem).into());
+        }
         let Made { secret, hash } = self.make_secret().await?;
         let acting = self.act().await?;
         let before = self.registered(id)?;

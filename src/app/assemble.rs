@@ -17,7 +17,8 @@ use crate::audit::recorder::{Recorder, WriterParts};
 use crate::audit::retention::Retention;
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
-use crate::clients::{Authenticator, LastUses};
+use crate::clients::forgetting::Forgetting;
+use crate::clients::{Assertions, Authenticator, ClientSecrets, LastUses};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::{Public, RequestIds, public_router};
@@ -118,7 +119,8 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
-    let revocations = Revocations::open(store.clone(), recorder.clone(), clock.clone()).await?;
+    let revocations =
+        Revocations::open(settings.issuer.as_str(), store.clone(), recorder.clone(), clock.clone()).await?;
     let health = Health::new(clock);
     Ok(Ground {
         ambient,
@@ -144,19 +146,21 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let limiter = Arc::new(Limiter::new());
     let retention = Retention::new(recorder.clone(), store.clone(), body_retention(settings));
     let retention = Arc::new(retention);
+    let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
     let last_uses = Arc::new(LastUses::default());
-    let authenticator = Authenticator::new(hashing.clone(), clock.clone(), &**entropy, last_uses.clone())?;
+    let authenticator = authenticator(settings, &ground, (&hashing, &last_uses))?;
     let mint = mint(settings, &ground, (&denials, &limiter), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
-    let introspector = Arc::new(introspector(settings, &ground, &standings));
+    let introspector = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let builtin = data_dir::builtin(settings)?;
     let audience = builtin.resource().clone();
     let admin = administration(settings, &ground, (builtin, &served, standings, (last_uses, hashing)));
     let public = Public {
         issuer: settings.issuer.as_str().to_owned(),
         mint,
+        introspector: introspector.clone(),
         rotator: rotator.clone(),
         policy: policy.clone(),
         served: served.clone(),
@@ -188,6 +192,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         recorder: ground.recorder,
         store: ground.store,
         retention,
+        forgetting,
         ambient: ground.ambient,
         wall_clock: ground.wall_clock,
         writer: ground.writer,
@@ -216,6 +221,8 @@ fn administration(
         signer: ground.signer.clone(),
         served: served.clone(),
         standings,
+        revocations: ground.revocations.clone(),
+        wall_clock: ground.wall_clock.clone(),
         last_uses,
         hashing,
         clock: ground.ambient.clock.clone(),
@@ -223,6 +230,19 @@ fn administration(
         lifetimes: lifetimes(settings),
         algorithms: settings.keys.algorithms.clone(),
     }))
+}
+
+/// Who tells who asks.
+fn authenticator(
+    settings: &Settings,
+    ground: &Ground,
+    (hashing, last_uses): (&Workers, &Arc<LastUses>),
+) -> Result<Authenticator, CannotStart> {
+    let Ambient { clock, entropy } = &ground.ambient;
+    let issuer = settings.issuer.as_str().to_owned();
+    let assertions = Assertions::new(issuer, ground.recorder.clone(), clock.clone());
+    let secrets = ClientSecrets::new(hashing.clone(), clock.clone(), &**entropy, last_uses.clone())?;
+    Ok(Authenticator::new(secrets, assertions))
 }
 
 /// What issues, over what stands already.
@@ -249,13 +269,18 @@ fn mint(
 }
 
 /// What tells good tokens from others.
-fn introspector(settings: &Settings, ground: &Ground, standings: &Arc<Standings>) -> Introspector {
+fn introspector(
+    settings: &Settings,
+    ground: &Ground,
+    (standings, denials): (&Arc<Standings>, &Arc<Denials>),
+) -> Introspector {
     Introspector::new(IntrospectorParts {
         issuer: settings.issuer.as_str().to_owned(),
         rotator: ground.rotator.clone(),
         policy: ground.policy.clone(),
         standings: standings.clone(),
         revocations: ground.revocations.clone(),
+        denials: denials.clone(),
         wall_clock: ground.wall_clock.clone(),
         leeway: settings.keys.leeway,
         deadline: settings.audit.deadline,

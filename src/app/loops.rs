@@ -37,6 +37,7 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     loops.tending();
     loops.sweep();
     loops.secrets();
+    loops.forgetting();
     loops.alive();
     loops.set
 }
@@ -190,6 +191,21 @@ impl Loops<'_> {
             async move {
                 let now = now.map_err(|insane| insane.to_string())?;
                 admin.tend_secrets(now).await.map_err(|refusal| refusal.to_string())
+            }
+        });
+    }
+
+    /// Forgets used assertions, but not by a clock that cannot be right.
+    fn forgetting(&mut self) {
+        let (forgetting, wall_clock) = (self.app.forgetting.clone(), self.app.wall_clock.clone());
+        let clock = self.app.ambient.clock.clone();
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        self.run(Task { name: "forgetting", cadence, advice: DISK }, move || {
+            let (forgetting, now) = (forgetting.clone(), wall_clock.look());
+            let monotonic = clock.monotonic();
+            async move {
+                let now = now.map_err(|insane| insane.to_string())?;
+                forgetting.tick(now, monotonic).await.map_err(|fault| fault.to_string())
             }
         });
     }

@@ -32,6 +32,7 @@ use crate::audit::leaf::Record;
 use crate::audit::publisher::Publisher;
 use crate::audit::recorder::Recorder;
 use crate::audit::retention::Retention;
+use crate::clients::forgetting::Forgetting;
 use crate::config::{Kek, Settings};
 use crate::http::Router;
 use crate::introspect::{Introspector, Revocations};
@@ -101,6 +102,8 @@ pub struct App {
     pub health: Arc<Health>,
     /// Lets old bodies go, never before a receipt may be asked for the last time: a day beyond `exp`.
     pub retention: Arc<Retention>,
+    /// Forgets assertions that nobody can use again.
+    pub forgetting: Arc<Forgetting>,
     ambient: Ambient,
     wall_clock: Arc<WallClock>,
     writer: JoinHandle<()>,

@@ -5,6 +5,8 @@
 mod secrets;
 mod update;
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +15,9 @@ use super::failure::Failure;
 use super::output::member;
 use super::session::Session;
 use super::values;
+use crate::jose::{ClientKeys, strict_json};
 use crate::limits::Quota;
+use crate::oauth::credential::AuthMethod;
 
 const CLIENTS: &str = "/admin/v1/clients";
 const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only the client can read it.";
@@ -21,7 +25,9 @@ const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only 
 /// What can be done with clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
-    /// Register a client and print its first secret
+    /// Register a client and print its first secret, unless it has keys of its own
+    #[command(after_help = "Example:\n  \
+        mintmark client create web --scope \"orders:read orders:write\" --lifetime 5m")]
     Create(#[command(flatten)] Box<Create>),
     /// Show a client
     Get {
@@ -48,6 +54,7 @@ pub(super) enum Client {
         id: String,
     },
     /// Make a further secret; the older one goes on working for a while
+    #[command(after_help = "Example:\n  mintmark client rotate-secret web --overlap 24h")]
     RotateSecret {
         /// The client's identifier
         id: String,
@@ -82,8 +89,11 @@ pub(super) struct Create {
     #[arg(long)]
     name: Option<String>,
     /// How it shows who it is
-    #[arg(long, value_name = "METHOD", value_parser = ["client_secret_basic", "client_secret_post"])]
+    #[arg(long, value_name = "METHOD", value_parser = AuthMethod::ALL.map(AuthMethod::as_str))]
     auth: Option<String>,
+    /// The client's public keys, a JWK Set or one JWK; for the method by key alone
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
     /// The longest lifetime of its tokens, such as 5m
     #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
     lifetime: Option<u64>,
@@ -96,13 +106,16 @@ pub(super) struct Create {
     /// Its own limit for a scope, such as orders:read=60/1m; may be repeated
     #[arg(long = "limit", value_name = "SCOPE=RATE", value_parser = values::scope_quota)]
     limits: Vec<(String, Quota)>,
+    /// An API whose tokens it may introspect; may be repeated
+    #[arg(long, value_name = "URI")]
+    introspects: Vec<String>,
     /// Remind of a new secret when the one in use is this old, such as 90d
     #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
     rotate_every: Option<u64>,
 }
 
 impl Create {
-    fn body(self) -> Value {
+    fn body(self, jwks: Option<Value>) -> Value {
         let mut body = Map::new();
         body.insert("client_id".to_owned(), self.id.into());
         body.insert("scope".to_owned(), self.scope.into());
@@ -110,6 +123,7 @@ impl Create {
             ("client_name", self.name.map(Value::from)),
             ("default_scope", self.default_scope.map(Value::from)),
             ("token_endpoint_auth_method", self.auth.map(Value::from)),
+            ("jwks", jwks),
             ("access_token_lifetime", self.lifetime.map(Value::from)),
             ("rotate_every", self.rotate_every.map(Value::from)),
             ("claims", (!self.claims.is_empty()).then(|| self.claims.into_iter().collect())),
@@ -118,6 +132,7 @@ impl Create {
                 (!self.limits.is_empty())
                     .then(|| self.limits.into_iter().map(|(scope, quota)| (scope, json!(quota))).collect()),
             ),
+            ("introspects", (!self.introspects.is_empty()).then(|| self.introspects.into())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -133,7 +148,11 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
     let admin = session.admin()?;
     match verb {
         Client::Create(create) => {
-            let made = admin.post(CLIENTS, Some(&create.body())).await?;
+            let jwks = create.jwks.as_deref().map(|file| public_keys(session, file)).transpose()?;
+            let made = admin.post(CLIENTS, Some(&create.body(jwks))).await?;
+            if made.get("client_secret").is_none() {
+                return session.print(&made);
+            }
             session.print_with_remark(&made, ONLY_NOW)
         }
         Client::Get { id } => session.print(&admin.get(&path(&id)).await?),
@@ -142,8 +161,9 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             session.print_list(&clients, &["CLIENT", "STATE", "SCOPE", "NAME"], row)
         }
         Client::Update(update) => {
+            let jwks = update.jwks.as_deref().map(|file| public_keys(session, file)).transpose()?;
             let path = path(&update.id);
-            let client = admin.patch(&path, |present| update.patch(present)).await?;
+            let client = admin.patch(&path, |present| update.patch(present, jwks)).await?;
             session.print(&client)
         }
         Client::Delete { id } => {
@@ -160,6 +180,17 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             session.print_with_remark(&made, ONLY_NOW)
         }
     }
+}
+
+/// The keys of a file, looked at before they are sent: a private one leaves this machine in no case.
+fn public_keys(session: &mut Session<'_, '_>, file: &Path) -> Result<Value, Failure> {
+    let text = session.read_text(file)?;
+    let refuse = |cause: String| Failure::usage(format!("{}: {cause}", file.display()));
+    let read = strict_json::parse(text.as_bytes(), strict_json::MAX_DEPTH);
+    let read = read.map_err(|cause| refuse(cause.to_string()))?;
+    let set = if read.get("kty").is_some() { json!({ "keys": [read] }) } else { read };
+    ClientKeys::from_value(&set).map_err(|cause| refuse(cause.to_string()))?;
+    Ok(set)
 }
 
 fn path(id: &str) -> String {

@@ -1,5 +1,7 @@
 //! The one table from what went wrong to what the caller sees. No status code of an endpoint is chosen elsewhere.
 
+use std::error::Error;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -40,15 +42,34 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
             } else {
                 tracing::error!(request_id, %fault, "no token was issued");
             }
-            let error = (
-                ErrorCode::TemporarilyUnavailable,
-                "the service cannot issue tokens right now; see Retry-After",
-            );
-            let mut response = oauth(StatusCode::SERVICE_UNAVAILABLE, error, request_id);
-            response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
-            response
+            unavailable("the service cannot issue tokens right now; see Retry-After", request_id)
         }
     }
+}
+
+/// The answer to a question about a token whose caller is not told anything.
+pub(super) fn not_told(denial: &Denial, request_id: &str) -> Response {
+    match denial {
+        Denial::Failed(fault) => unanswered(fault, fault.is_overload(), request_id),
+        Denial::Refused(_) | Denial::Limited(_) => denied(denial, request_id),
+    }
+}
+
+/// The answer to a question about a token, or to its revocation, whose outcome is unknown. The cause is logged here, once.
+pub(super) fn unanswered(fault: &dyn Error, is_overload: bool, request_id: &str) -> Response {
+    if is_overload {
+        tracing::warn!(request_id, %fault, "a question about a token was not answered");
+    } else {
+        tracing::error!(request_id, %fault, "a question about a token was not answered");
+    }
+    unavailable("the service cannot answer right now; see Retry-After", request_id)
+}
+
+fn unavailable(description: &'static str, request_id: &str) -> Response {
+    let error = (ErrorCode::TemporarilyUnavailable, description);
+    let mut response = oauth(StatusCode::SERVICE_UNAVAILABLE, error, request_id);
+    response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
+    response
 }
 
 /// The answer to a request that the caller can mend.
@@ -185,6 +206,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::KeyOfAnother => (StatusCode::UNPROCESSABLE_ENTITY, "another request"),
         Refusal::TooManyKeys(_) => (StatusCode::TOO_MANY_REQUESTS, "too many keys"),
         Refusal::Beyond(_) => (StatusCode::FORBIDDEN, "beyond your own scopes"),
+        Refusal::ClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
         Refusal::Key(ActFault::Refused(_) | ActFault::NoActiveKey(_)) => {
             (StatusCode::CONFLICT, "the keys do not allow it")
         }
@@ -192,6 +214,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         | Refusal::NotHashed(_)
         | Refusal::Unknown(_)
         | Refusal::NotYet
+        | Refusal::Clock(_)
         | Refusal::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),
         Refusal::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
     };

@@ -8,10 +8,13 @@ pub mod admin;
 pub mod bounds;
 mod documents;
 mod error;
+mod form;
 mod health;
+mod introspect;
 mod log;
 mod origin;
 mod pace;
+mod revoke;
 mod token;
 
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use axum::routing::{get, post};
 
 use crate::audit::served::Served;
 use crate::config::Network;
+use crate::introspect::Introspector;
 use crate::issue::{Mint, WallClock};
 use crate::keys::rotator::Rotator;
 use crate::policy::Policy;
@@ -38,6 +42,8 @@ pub struct Public {
     pub issuer: String,
     /// Issues tokens.
     pub mint: Mint,
+    /// Tells good tokens from others.
+    pub introspector: Arc<Introspector>,
     /// Has the JWKS.
     pub rotator: Arc<Rotator>,
     /// The policy in force, for the metadata.
@@ -63,6 +69,8 @@ pub fn public_router(public: &Arc<Public>) -> Router {
     let log = log::router(public.served.clone(), &public.vkey);
     let router = Router::new()
         .route("/oauth2/token", post(token::token))
+        .route("/oauth2/introspect", post(introspect::introspect))
+        .route("/oauth2/revoke", post(revoke::revoke))
         .route("/livez", get(health::live))
         .route("/health/alive", get(health::live))
         .route("/readyz", get(health::ready))

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::{Public, error, origin};
+use super::{Public, error, form, origin};
 use crate::failpoint::failpoint;
 use crate::issue::{Denial, Issued, Origin};
-use crate::oauth::OAuthError;
-use crate::oauth::credential::Credential;
-use crate::oauth::request::{TokenRequest, read_form};
+use crate::oauth::request::TokenRequest;
 
 #[derive(Serialize)]
 struct TokenBody<'a> {
@@ -37,31 +34,10 @@ pub(super) async fn token(State(public): State<Arc<Public>>, parts: Parts, body:
 }
 
 async fn issue(public: &Public, parts: &Parts, body: &[u8], origin: &Origin) -> Result<Issued, Denial> {
-    let (credential, request) =
-        read(parts, body).map_err(|error| public.mint.refuse_unread(error, origin))?;
+    let read =
+        form::read(parts, body).and_then(|(credential, form)| Ok((credential, TokenRequest::parse(&form)?)));
+    let (credential, request) = read.map_err(|error| public.mint.refuse_unread(error, origin))?;
     public.mint.issue(credential, &request, origin).await
-}
-
-/// Bytes → who and what. Whether either is true or allowed is not asked here.
-fn read(parts: &Parts, body: &[u8]) -> Result<(Credential, TokenRequest), OAuthError> {
-    if !is_form(&parts.headers) {
-        return Err(OAuthError::CONTENT_TYPE);
-    }
-    let form = read_form(parts.uri.query(), body)?;
-    let mut authorizations = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let authorization = authorizations.next();
-    if authorizations.next().is_some() {
-        return Err(OAuthError::TWO_METHODS);
-    }
-    let credential = Credential::parse(authorization.map(header::HeaderValue::as_bytes), &form)?;
-    Ok((credential, TokenRequest::parse(&form)?))
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(first), None) = (types.next(), types.next()) else { return false };
-    let essence = first.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 fn issued_response(issued: &Issued) -> Response {

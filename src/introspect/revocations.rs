@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use super::record::{self, IssuedToken, Revoker};
 use crate::ambient::Clock;
 use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
@@ -27,6 +28,7 @@ const FORGOTTEN_AT_ONCE: u32 = 1_000;
 
 /// What is revoked, and the way to revoke more.
 pub struct Revocations {
+    issuer: String,
     store: Arc<dyn Store>,
     recorder: Recorder,
     clock: Arc<dyn Clock>,
@@ -98,14 +100,16 @@ impl Drop for Doubt<'_> {
 }
 
 impl Revocations {
-    /// Reads what is in force.
+    /// Reads what is in force. `issuer` is the `iss` claim of the tokens.
     pub async fn open(
+        issuer: &str,
         store: Arc<dyn Store>,
         recorder: Recorder,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreFault> {
         let began = (clock.now(), clock.monotonic());
         let revocations = Self {
+            issuer: issuer.to_owned(),
             store,
             recorder,
             clock,
@@ -129,10 +133,11 @@ impl Revocations {
         self.read().floor(client)
     }
 
-    /// Revokes one token that ends at `expires_at`, with its record. One that is revoked already stays so, and
-    /// nothing is recorded. On a fault it is unknown whether it is revoked.
-    pub async fn revoke(&self, record: Record, jti: &str, expires_at: Timestamp) -> Result<(), RecordFault> {
-        let until = expires_at.plus(BEYOND_EXPIRY);
+    /// Revokes one token, with its record. One that is revoked already stays so, and nothing is recorded. On a fault
+    /// it is unknown whether it is revoked.
+    pub async fn revoke(&self, by: &Revoker<'_>, token: &IssuedToken<'_>) -> Result<(), RecordFault> {
+        let (jti, until) = (token.jti, token.expires_at.plus(BEYOND_EXPIRY));
+        let record = record::of_token(&self.issuer, by, token);
         let change = Change::RevokeToken { jti: jti.to_owned(), until };
         let is_so = |in_force: &InForce| in_force.tokens.contains_key(jti);
         let make_so = |in_force: &mut InForce| {
@@ -145,13 +150,13 @@ impl Revocations {
     /// bound than the one in force changes nothing and is not recorded. On a fault it is unknown whether it holds.
     pub async fn raise_floor(
         &self,
-        record: Record,
-        client: Option<ClientId>,
+        by: &Revoker<'_>,
+        client: Option<&ClientId>,
         not_before: Timestamp,
     ) -> Result<(), RecordFault> {
-        let name = client.as_ref().map(|client| client.as_str().to_owned());
-        let change = Change::RaiseFloor { client, not_before };
-        let name = name.as_deref();
+        let name = client.map(ClientId::as_str);
+        let record = record::of_floor(by, name, not_before);
+        let change = Change::RaiseFloor { client: client.cloned(), not_before };
         // One's own bound is kept also where that of all is later: each is what somebody asked for.
         let is_so = |in_force: &InForce| match name {
             Some(name) => in_force.floors.get(name).is_some_and(|floor| *floor >= not_before),

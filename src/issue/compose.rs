@@ -34,7 +34,7 @@ pub struct Unsigned {
 pub struct Circumstances<'a> {
     /// How the client authenticated.
     pub auth_method: &'static str,
-    /// By which of its secrets.
+    /// By which of its secrets, or the thumbprint of which of its keys.
     pub secret_id: &'a str,
     /// From where.
     pub source_ip: Option<String>,

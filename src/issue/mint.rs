@@ -182,6 +182,16 @@ impl Mint {
         Ok(Issued { access_token, scope, lifetime, limits })
     }
 
+    /// Tells which client presents this credential, where it wants no token: for introspection and revocation.
+    pub async fn identify(
+        &self,
+        credential: &Credential,
+        origin: &Origin,
+    ) -> Result<Arc<RegisteredClient>, Denial> {
+        let policy = self.parts.policy.load_full();
+        Ok(self.authenticate(&policy, credential, origin).await?.registered)
+    }
+
     /// A request that could not be read is refused, and counted like one by a stranger.
     pub fn refuse_unread(&self, error: OAuthError, origin: &Origin) -> Denial {
         self.parts.denials.stranger(error.code.as_str(), None, origin);
@@ -211,6 +221,7 @@ impl Mint {
                 Err(Denial::Refused(error))
             }
             Err(NotAuthenticated::NotDone(why)) => Err(why.into()),
+            Err(NotAuthenticated::NotRecorded(why)) => Err(why.into()),
         }
     }
 

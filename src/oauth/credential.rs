@@ -1,4 +1,5 @@
-//! How a client says who it is: HTTP Basic or the form. RFC 6749 section 2.3.1, RFC 7617.
+//! How a client says who it is: HTTP Basic, the form, or an assertion that it signed. RFC 6749
+//! section 2.3.1, RFC 7617, RFC 7521 section 4.2.
 //!
 //! Reads what was presented; whether it is true is `clients::authenticate`'s work.
 
@@ -13,6 +14,9 @@ use super::form::{Form, decode};
 /// The longest client assertion that is looked at, in bytes.
 pub const MAX_ASSERTION_LENGTH: usize = 8192;
 
+/// The one `client_assertion_type` (RFC 7523 section 2.2).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// A registered method of client authentication (RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,18 +25,26 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// Client id and secret in the form.
     ClientSecretPost,
+    /// A JWT that the client signed with a key of its own (RFC 7523 section 2.2).
+    PrivateKeyJwt,
 }
 
 impl AuthMethod {
     /// Every method this build knows.
-    pub const ALL: [Self; 2] = [Self::ClientSecretBasic, Self::ClientSecretPost];
+    pub const ALL: [Self; 3] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt];
 
     /// The registered name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
+    }
+
+    /// Whether its clients have secrets. The others have keys.
+    pub const fn has_secrets(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
 
     /// Reads a registered name.
@@ -41,9 +53,27 @@ impl AuthMethod {
     }
 }
 
-/// A client id and secret as presented, not yet believed. Debug shows no secret.
+/// What a client presented, not yet believed. Debug shows neither a secret nor an assertion.
 #[derive(Debug)]
-pub struct Credential {
+pub enum Credential {
+    /// Client id and secret.
+    Secret(PresentedSecret),
+    /// A signed JWT.
+    Assertion(PresentedAssertion),
+}
+
+/// A client assertion as presented.
+#[derive(Debug)]
+pub struct PresentedAssertion {
+    /// The JWT, at most [`MAX_ASSERTION_LENGTH`] bytes.
+    pub jwt: SecretString,
+    /// The `client_id` of the form, which may be left out. RFC 7521 section 4.2.
+    pub client_id: Option<String>,
+}
+
+/// A client id and secret as presented.
+#[derive(Debug)]
+pub struct PresentedSecret {
     /// The method it came by.
     pub method: AuthMethod,
     /// The client id as text; it may be nobody's.
@@ -55,49 +85,54 @@ pub struct Credential {
 impl Credential {
     /// Reads the one credential of a request from its `Authorization` value and its form.
     ///
-    /// Two methods at once are `invalid_request`; none, a malformed one, or a
-    /// `client_id` in the body that differs from the authenticated id are
+    /// Two methods at once are `invalid_request`, and so is an assertion that does not say what it is;
+    /// none, a malformed one, or a `client_id` in the body that differs from the id of Basic are
     /// `invalid_client`.
     pub fn parse(authorization: Option<&[u8]>, form: &Form) -> Result<Self, OAuthError> {
         let in_body = form.value("client_secret");
-        let assertion = form.value("client_assertion");
-        let methods = [authorization.is_some(), in_body.is_some(), assertion.is_some()];
+        let (assertion, kind) = (form.value("client_assertion"), form.value("client_assertion_type"));
+        let methods = [authorization.is_some(), in_body.is_some(), assertion.is_some() || kind.is_some()];
         if methods.into_iter().filter(|&given| given).count() > 1 {
             return Err(OAuthError::TWO_METHODS);
         }
-        if let Some(assertion) = assertion {
-            return Err(refuse_assertion(assertion, form));
-        }
         let named = form.value("client_id");
+        match (assertion, kind) {
+            (None, None) => {}
+            (None, Some(_)) => return Err(OAuthError::INVALID_CLIENT),
+            (Some(jwt), kind) => return PresentedAssertion::parse(jwt, kind, named).map(Self::Assertion),
+        }
         if let Some(value) = authorization {
             let credential = basic(value).ok_or(OAuthError::INVALID_CLIENT)?;
             if named.is_some_and(|id| id != credential.client_id) {
                 return Err(OAuthError::INVALID_CLIENT);
             }
-            return Ok(credential);
+            return Ok(Self::Secret(credential));
         }
         let (Some(id), Some(secret)) = (named, in_body) else { return Err(OAuthError::INVALID_CLIENT) };
-        Ok(Self {
+        Ok(Self::Secret(PresentedSecret {
             method: AuthMethod::ClientSecretPost,
             client_id: id.to_owned(),
             secret: SecretString::from(secret.to_owned()),
-        })
+        }))
     }
 }
 
-/// No client can be registered for assertions in this build, so each well-formed one fails alike.
-fn refuse_assertion(assertion: &str, form: &Form) -> OAuthError {
-    if assertion.len() > MAX_ASSERTION_LENGTH {
-        OAuthError::ASSERTION_TOO_LONG
-    } else if form.value("client_assertion_type").is_none() {
-        OAuthError::NO_ASSERTION_TYPE
-    } else {
-        OAuthError::INVALID_CLIENT
+impl PresentedAssertion {
+    fn parse(jwt: &str, kind: Option<&str>, client_id: Option<&str>) -> Result<Self, OAuthError> {
+        if jwt.len() > MAX_ASSERTION_LENGTH {
+            return Err(OAuthError::ASSERTION_TOO_LONG);
+        }
+        match kind {
+            Some(JWT_BEARER) => {}
+            Some(_) => return Err(OAuthError::INVALID_CLIENT),
+            None => return Err(OAuthError::NO_ASSERTION_TYPE),
+        }
+        Ok(Self { jwt: SecretString::from(jwt.to_owned()), client_id: client_id.map(str::to_owned) })
     }
 }
 
 /// `Basic` SP base64(form-encoded id ":" form-encoded secret).
-fn basic(value: &[u8]) -> Option<Credential> {
+fn basic(value: &[u8]) -> Option<PresentedSecret> {
     let (scheme, encoded) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
@@ -105,7 +140,7 @@ fn basic(value: &[u8]) -> Option<Credential> {
     let pair = zeroize::Zeroizing::new(STANDARD.decode(encoded.trim_ascii()).ok()?);
     let colon = pair.iter().position(|&byte| byte == b':')?;
     let (id, secret) = pair.split_at_checked(colon)?;
-    Some(Credential {
+    Some(PresentedSecret {
         method: AuthMethod::ClientSecretBasic,
         client_id: decode(id)?.to_string(),
         secret: SecretString::from(decode(secret.get(1..)?)?.to_string()),
@@ -120,8 +155,13 @@ mod tests {
 
     fn read(authorization: Option<&str>, form: &str) -> Result<(AuthMethod, String, String), OAuthError> {
         let form = Form::parse(form.as_bytes()).unwrap();
-        Credential::parse(authorization.map(str::as_bytes), &form)
-            .map(|c| (c.method, c.client_id, c.secret.expose_secret().to_owned()))
+        Credential::parse(authorization.map(str::as_bytes), &form).map(|credential| match credential {
+            Credential::Secret(c) => (c.method, c.client_id, c.secret.expose_secret().to_owned()),
+            Credential::Assertion(a) => {
+                let client_id = a.client_id.unwrap_or_default();
+                (AuthMethod::PrivateKeyJwt, client_id, a.jwt.expose_secret().to_owned())
+            }
+        })
     }
 
     fn header(pair: &str) -> String {
@@ -160,9 +200,38 @@ mod tests {
     fn assertions_fail_and_never_fall_back() {
         assert_eq!(read(None, "client_id=a&client_assertion=x"), Err(OAuthError::NO_ASSERTION_TYPE));
         let typed = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        assert_eq!(read(None, &format!("client_assertion=x&{typed}")), Err(OAuthError::INVALID_CLIENT));
-        let long = "x".repeat(MAX_ASSERTION_LENGTH + 1);
-        let too_long = read(None, &format!("client_assertion={long}&{typed}"));
-        assert_eq!(too_long, Err(OAuthError::ASSERTION_TOO_LONG));
+        assert_eq!(read(None, typed), Err(OAuthError::INVALID_CLIENT));
+        assert_eq!(read(None, &format!("{typed}&client_id=a")), Err(OAuthError::INVALID_CLIENT));
+        assert_eq!(read(None, &format!("{typed}&client_id=a&client_secret=s")), Err(OAuthError::TWO_METHODS));
+        assert_eq!(read(Some(&header("a:s")), typed), Err(OAuthError::TWO_METHODS));
+        for other in [
+            "urn:ietf:params:oauth:client-assertion-type:saml2-bearer",
+            "jwt-bearer",
+            "URN:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ] {
+            let form = format!("client_assertion=x&client_assertion_type={other}");
+            assert_eq!(read(None, &form), Err(OAuthError::INVALID_CLIENT), "{other}");
+        }
+        let long = |length: usize| format!("client_assertion={}&{typed}", "x".repeat(length));
+        assert_eq!(read(None, &long(MAX_ASSERTION_LENGTH + 1)), Err(OAuthError::ASSERTION_TOO_LONG));
+        assert!(read(None, &long(MAX_ASSERTION_LENGTH)).is_ok());
+    }
+
+    #[test]
+    fn an_assertion_may_come_with_a_name() {
+        let form = |more: &str| format!("client_assertion=a.b.c&client_assertion_type={JWT_BEARER}{more}");
+        let unnamed = (AuthMethod::PrivateKeyJwt, String::new(), "a.b.c".to_owned());
+        assert_eq!(read(None, &form("")), Ok(unnamed));
+        assert_eq!(read(None, &form("&client_id=web")).unwrap().1, "web");
+    }
+
+    #[test]
+    fn debug_shows_neither_secret_nor_assertion() {
+        let assertion = format!("client_assertion=hidden&client_assertion_type={JWT_BEARER}");
+        for text in ["client_id=a&client_secret=hidden", &assertion] {
+            let form = Form::parse(text.as_bytes()).unwrap();
+            let shown = format!("{:?}", Credential::parse(None, &form).unwrap());
+            assert!(!shown.contains("hidden"), "{shown}");
+        }
     }
 }

@@ -75,6 +75,8 @@ catalogue! {
     IN_QUERY = InvalidRequest, "parameters belong into the body, not into the URL";
     /// No `grant_type`.
     NO_GRANT_TYPE = InvalidRequest, "grant_type is missing";
+    /// No `token` to introspect or to revoke.
+    NO_TOKEN = InvalidRequest, "token is missing";
     /// Two ways of authentication at once.
     TWO_METHODS = InvalidRequest, "use one method of client authentication";
     /// A `client_assertion` without its type.
@@ -85,6 +87,8 @@ catalogue! {
     INVALID_CLIENT = InvalidClient, "client authentication failed";
     /// A grant that this client may not use.
     UNAUTHORIZED_CLIENT = UnauthorizedClient, "this client may not use this grant";
+    /// A token that another client would have to revoke.
+    TOKEN_OF_ANOTHER = UnauthorizedClient, "the token was issued to another client";
     /// A grant that is not offered.
     UNSUPPORTED_GRANT_TYPE = UnsupportedGrantType, "this grant is not offered";
     /// Text that is no scope.

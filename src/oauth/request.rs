@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::form::Form;
 use super::{OAuthError, Scope};
 
-/// Names that have a meaning at the token endpoint and so must not stand in the URL.
-const KNOWN: [&str; 8] = [
+/// Names that have a meaning at an endpoint for clients and so must not stand in the URL.
+const KNOWN: [&str; 10] = [
     "grant_type",
     "scope",
     "resource",
@@ -17,6 +17,8 @@ const KNOWN: [&str; 8] = [
     "client_secret",
     "client_assertion",
     "client_assertion_type",
+    "token",
+    "token_type_hint",
 ];
 
 /// A grant that this service offers.

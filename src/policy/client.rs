@@ -1,13 +1,14 @@
 //! A client: a machine that asks for tokens. Names of members follow RFC 7591 section 2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ClientId, Violation};
+use super::{ClientId, ResourceUri, Violation};
+use crate::jose::ClientKeys;
 use crate::limits::Quota;
 use crate::oauth::claims::{StaticClaims, is_reserved};
 use crate::oauth::credential::AuthMethod;
@@ -21,6 +22,8 @@ pub const MAX_CLAIMS: usize = 32;
 /// The longest JSON text of all static claims together, in bytes.
 pub const MAX_CLAIMS_LENGTH: usize = 2048;
 
+/// The most audiences that one client may introspect tokens for.
+pub const MAX_INTROSPECTS: usize = 64;
 /// How often secrets are changed at most: a person has to be there for it.
 pub const LEAST_ROTATE_EVERY: Duration = Duration::from_hours(1);
 /// How seldom at least, where it is set at all.
@@ -39,6 +42,9 @@ pub struct Client {
     /// The one method it authenticates with.
     #[serde(rename = "token_endpoint_auth_method")]
     pub auth_method: AuthMethod,
+    /// The public keys that it signs its assertions with, if that is its method.
+    #[serde(default)]
+    pub jwks: Option<ClientKeys>,
     /// All that it may be granted.
     pub scope: Scope,
     /// What it gets when it asks for nothing in particular.
@@ -50,6 +56,9 @@ pub struct Client {
     pub claims: Arc<StaticClaims>,
     /// Its own value for the limit of a scope.
     pub limits: BTreeMap<ScopeToken, Quota>,
+    /// Audiences whose tokens it may introspect, whoever has them.
+    #[serde(default)]
+    pub introspects: BTreeSet<ResourceUri>,
     /// How old a secret may be before it wants a successor, if that is set; see [`super::due`].
     #[serde(default, with = "optional_seconds")]
     pub rotate_every: Option<Duration>,
@@ -74,6 +83,18 @@ impl Client {
         {
             return Err(Violation::new("client_name", "at most 200 characters, no control characters"));
         }
+        match (self.auth_method.has_secrets(), &self.jwks) {
+            (true, Some(_)) => {
+                return Err(Violation::new("jwks", "only a client with private_key_jwt has keys"));
+            }
+            (false, None) => {
+                return Err(Violation::new(
+                    "jwks",
+                    "private_key_jwt needs the client's public keys, by value",
+                ));
+            }
+            (true, None) | (false, Some(_)) => {}
+        }
         if let Some(default) = &self.default_scope
             && !default.is_subset(&self.scope)
         {
@@ -81,6 +102,9 @@ impl Client {
         }
         if let Some(outside) = self.limits.keys().find(|token| !self.scope.contains(token)) {
             return Err(Violation::new("limits", format!("{outside} is not part of scope")));
+        }
+        if self.introspects.len() > MAX_INTROSPECTS {
+            return Err(Violation::new("introspects", "at most 64 audiences"));
         }
         let is_sound = |every| (LEAST_ROTATE_EVERY..=MOST_ROTATE_EVERY).contains(&every);
         if !self.rotate_every.is_none_or(is_sound) {

@@ -18,10 +18,13 @@ pub struct InUse {
 }
 
 impl Policy {
-    /// Refuses while a scope belongs to the resource.
+    /// Refuses while a scope belongs to the resource, or a client introspects its tokens.
     pub fn check_resource_is_unused(&self, uri: &str) -> Result<(), InUse> {
         let scopes = self.scopes.values().filter(|rule| rule.resource.as_str() == uri);
-        unused("resource", uri, [("scope", scopes.map(|rule| rule.name.as_str()).collect())])
+        let clients = self.clients.values().filter(|found| found.client.introspects.contains(uri));
+        let scopes = scopes.map(|rule| rule.name.as_str()).collect();
+        let clients = clients.map(|found| found.client.id.as_str()).collect();
+        unused("resource", uri, [("scope", scopes), ("client", clients)])
     }
 
     /// Refuses while a client may be granted the scope, gets it by default or has its own limit for it.

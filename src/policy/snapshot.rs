@@ -144,7 +144,8 @@ impl Policy {
         }
     }
 
-    /// Checks a client before it is set: each scope exists, and the default scope lies in one resource.
+    /// Checks a client before it is set: each scope exists, the default scope lies in one resource, and what it may
+    /// introspect tokens for is registered, or is the admin API.
     pub fn check_client(&self, client: &Client, max: Duration) -> Result<(), Violation> {
         client.check()?;
         if let Some(unknown) = client.scope.tokens().find(|token| !self.scopes.contains_key(*token)) {
@@ -155,6 +156,10 @@ impl Policy {
             && self.audience_of(default).is_none()
         {
             return Err(Violation::new("default_scope", "must lie in one resource"));
+        }
+        if let Some(unknown) = client.introspects.iter().find(|uri| !self.resources.contains_key(*uri)) {
+            let problem = format!("{unknown} is not registered; `mintmark resource set` it first");
+            return Err(Violation::new("introspects", problem));
         }
         check_lifetime("access_token_lifetime", client.lifetime, max)
     }

@@ -1,4 +1,5 @@
-//! What a transaction may change beside the log. Each change is recorded by an entry of the same batch.
+//! What a transaction may change beside the log. Each change is recorded by an entry of the same batch,
+//! but for those that the store keeps for itself: facts about it, and assertions that were used.
 
 use crate::audit::directory::StoredPage;
 use crate::digest::Digest;
@@ -134,9 +135,31 @@ pub enum Change {
     },
     /// Writes a fact about this store.
     SetFact(&'static str, String),
+    /// Uses a client assertion up. A conflict when it was used already, or when one that is remembered
+    /// for as long may have been forgotten: whatever a clock shows, no assertion is used twice.
+    UseAssertion {
+        /// Which one.
+        id: Digest,
+        /// How long it is remembered.
+        until: Timestamp,
+    },
+    /// Forgets used assertions, those that end first. No assertion that would be remembered for no longer
+    /// than one of them is used any more.
+    ForgetAssertions {
+        /// None that is remembered for longer.
+        until: Timestamp,
+        /// How many at most.
+        at_most: u32,
+    },
 }
 
 impl Change {
+    /// Whether it may share a batch with jobs of others: it is small, there are many of them, and its
+    /// conflict is found by trying again without the others.
+    pub fn shares_a_batch(&self) -> bool {
+        matches!(self, Self::UseAssertion { .. })
+    }
+
     /// Whether the policy is another one after it.
     pub fn is_policy(&self) -> bool {
         match self {
@@ -164,6 +187,8 @@ impl Change {
             | Self::RevokeToken { .. }
             | Self::RaiseFloor { .. }
             | Self::ForgetRevoked { .. }
+            | Self::UseAssertion { .. }
+            | Self::ForgetAssertions { .. }
             | Self::SetFact(..) => false,
         }
     }

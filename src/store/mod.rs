@@ -127,6 +127,8 @@ pub struct Recalled {
     pub answer: Option<Remembered>,
     /// How many answers are kept for the caller.
     pub of_caller: u64,
+    /// How many bytes those answers are long.
+    pub bytes: u64,
     /// When the first of those may be forgotten.
     pub first_end: Option<Timestamp>,
 }
@@ -206,6 +208,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The key ring.
     async fn key_ring(&self) -> Result<StoredRing, StoreFault>;
+
+    /// Until when the used assertion is remembered that is forgotten first; `None` when there is none.
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault>;
 
     /// A fact about this store, such as who made it.
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault>;

@@ -52,6 +52,7 @@ class Leaves(unittest.TestCase):
         for event, members, good in (
             ("key.removed", {"kid": hash_of}, True), ("key.removed", {}, False), ("node.alive", {}, True),
             ("node.alive", {"kid": hash_of}, False), ("token.revoked", {"lk": hash_of, "exp": 1}, True),
+            ("token.revoked", {}, True), ("token.revoked", {"lk": hash_of}, False), ("token.revoked", {"exp": 1}, False),
             ("token.revoked", {"exp": 1, "lk": hash_of}, False), ("token.unrecorded", {"kid": hash_of}, False),
             ("token.unrecorded", {"kid": hash_of, "th": hash_of}, True), ("token.denied", {}, True),
         ):

@@ -83,8 +83,8 @@ class Canaries:
 class World:
     """The server, and callers that leave canaries with it."""
 
-    def __init__(self, server):
-        self.server, self.canaries = server, Canaries()
+    def __init__(self, server, admin_port):
+        self.server, self.admin_port, self.canaries = server, admin_port, Canaries()
         self.admin_socket = AdminSocket(server.socket)
         self.count = 0
 
@@ -147,7 +147,7 @@ def own_secrets(world):
     world.server.admin("scope", "set", mintmark.SCOPE, "--resource", mintmark.RESOURCE, "--limit", "3/1h")
     tokens = []
     for method in ("client_secret_basic", "client_secret_post"):
-        first = world.made("client", "create", f"holder-{method}", "--scope", mintmark.SCOPE, "--auth", method)["client_secret"]
+        world.post_secret = first = world.made("client", "create", f"holder-{method}", "--scope", mintmark.SCOPE, "--auth", method)["client_secret"]
         second = world.made("client", "rotate-secret", f"holder-{method}", "--overlap", "1h")["client_secret"]
         for secret in (first, second, first, second, first):  # the last ones are beyond the limit
             form = f"grant_type=client_credentials&scope={mintmark.SCOPE.replace(':', '%3A')}"
@@ -282,7 +282,7 @@ def admin_api(world):
             "twice": f'{{"client_secret": "{new("a member twice")}", "client_secret": 1}}', "a secret for a number": text(registration | {
                 "access_token_lifetime": new("a text for a number")}), "a secret for an object": text(registration | {"claims": new("a text for an object")}),
             "a secret for a method": text(registration | {"token_endpoint_auth_method": new("a text for a method")}),
-            "a name of a member": text(registration | {new("a name of a member"): 1}), "a secret as scope": text(registration | {"scope": new("a text for a scope") + '"'}),
+            "a secret as scope": text(registration | {"scope": new("a text for a scope") + '"'}),
             "a secret as id": text(registration | {"client_id": new("a text for an id") + " "}), "too large": text({"client_secret": new("a large body") * 3000})}.items():
         for kind in (typed, {"Content-Type": FORM}, {"Content-Type": "text/plain"}, {}):
             world.admin("POST", clients, body, kind | {"Idempotency-Key": new("an idempotency key")}, f"admin: {what}")
@@ -300,6 +300,43 @@ def admin_api(world):
     if rotated.status == 201:
         world.canaries.learn(rotated.body["client_secret"], "the secret of POST …/secrets")
     return made.status == rotated.status == 201
+
+
+def admin_over_tcp(world):
+    """The same API for whoever has a token for it; gives whether a good one is let in."""
+    new, path = world.canaries.new, "/admin/v1/clients"
+    secret = world.made("client", "create", "operator", "--scope", "admin:read admin:clients")["client_secret"]
+    connection = world.server.connect()
+    status, body = mintmark.request_token(connection, "operator", secret, "admin:read admin:clients")
+    connection.close()
+    if status != 200:
+        return False
+    token = world.canaries.learn(body["access_token"], "an admin token")
+    world.canaries.learn(token.rpartition(".")[2], "an admin token's signature")
+
+    def ask(method, target, headers, body=None):
+        return world.send(http.client.HTTPConnection("127.0.0.1", world.admin_port, timeout=10), (method, target, body, headers),
+                          f"admin over TCP: {method} {target.split('?')[0]}")
+
+    held = {"Authorization": f"Bearer {token}"}
+    good = ask("GET", path, held)
+    for value in (new("an admin Authorization"), f"Bearer {new('an admin Bearer over TCP')}", f"Basic {new('an admin Basic')}",
+                  f"Bearer {token[:-4]}AAAA", f"Bearer {token}{new('behind an admin token')}", mintmark.basic("operator", secret)):
+        for method in METHODS:
+            ask(method, f"{path}?access_token={new('an admin query over TCP')}", {"Authorization": value, "Idempotency-Key": new("an idempotency key over TCP")},
+                json.dumps({"client_secret": new("an admin body over TCP")}))
+    for method in METHODS:
+        ask(method, f"{path}/operator/secrets?token={token}", held | {"Content-Type": "application/json"}, json.dumps({"overlap": new("a text for a number")}))
+        ask(method, "/nowhere", held, new("an admin body nowhere"))
+    return good is not None and good.status == 200
+
+
+def introspection(world, tokens):
+    """Tokens in the bodies of other endpoints, good and bad callers."""
+    for path in ("/oauth2/introspect", "/oauth2/revoke"):
+        for token in (tokens[-1], tokens[-1][:-6] + "AAAAAA", world.canaries.new("a token to look at")):
+            world.public("POST", path, f"token={token}&client_id=holder-client_secret_post&client_secret={world.canaries.new('a wrong secret beside a token')}", {"Content-Type": FORM})
+            world.public("POST", path, f"token={token}&client_id=holder-client_secret_post&client_secret={world.post_secret}", {"Content-Type": FORM})
 
 
 def commands(world, tokens):
@@ -358,19 +395,23 @@ def main():
     args = parser.parse_args()
     checks = Checks("canaries")
     with tempfile.TemporaryDirectory(prefix="mintmark-canaries-") as folder:
-        server = mintmark.Server(args.binary, Path(folder) / "node", env={"RUST_LOG": "trace"})
+        admin_port = mintmark.free_port()
+        server = mintmark.Server(args.binary, Path(folder) / "node", env={
+            "RUST_LOG": "trace", "MINTMARK_ADMIN__LISTEN": f"127.0.0.1:{admin_port}"})
         server.init()
         try:
             server.start().wait_ready()
-            world = World(server)
+            world = World(server, admin_port)
             tokens = own_secrets(world)
             checks.check("tokens were issued, and refused beyond the limit", 0 < len(tokens) < 10, len(tokens))
             for path in ("/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"):
                 token_endpoint(world, path)
+            introspection(world, tokens)
             every_path(world)
             broken_http(world)
             checks.check("HTTP/2 is spoken", http2(world))
             checks.check("secrets were made through the admin API", admin_api(world))
+            checks.check("the admin API is spoken over TCP", admin_over_tcp(world))
             commands(world, tokens)
             if args.failpoints:
                 heard = panics(world)

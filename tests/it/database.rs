@@ -129,6 +129,7 @@ async fn migrations_are_applied_by_hand_only_while_no_server_runs() {
         for sql in [
             "DROP TABLE deleted_clients",
             "DROP TABLE used_assertions",
+            "DROP TABLE forgotten_assertions",
             "DROP TABLE revoked_tokens",
             "DROP TABLE token_floors",
             "DROP TABLE idempotent_answers",

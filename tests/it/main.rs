@@ -19,9 +19,11 @@ mod made_log;
 mod form;
 mod token_endpoint;
 
+mod client_assertions;
 mod client_authentication;
 mod introspection;
 mod issued_tokens;
+mod revocation;
 mod scopes_and_limits;
 
 // What a verifier, an auditor and an operator meet.
@@ -57,6 +59,7 @@ mod searching;
 mod secrets;
 mod signing;
 mod starting;
+mod strict_bodies;
 mod tail;
 mod unexpired;
 

@@ -22,14 +22,14 @@ use crate::harness::{FakeClock, Fault, FaultyStore, START, SeededEntropy, foreig
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A recorder over a store that fails on demand.
-struct Faulty {
+pub(crate) struct Faulty {
     folder: tempfile::TempDir,
-    store: Arc<FaultyStore>,
-    recorder: Recorder,
+    pub(crate) store: Arc<FaultyStore>,
+    pub(crate) recorder: Recorder,
 }
 
 impl Faulty {
-    async fn start(deadline: Duration) -> Self {
+    pub(crate) async fn start(deadline: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let inner = SqliteStore::open(&folder.path().join("mintmark.db"), folder.path(), true).await.unwrap();
         let log = NewLog { origin: "log".to_owned(), vkey: "vkey".to_owned(), sealed_key: vec![1] };

@@ -90,6 +90,9 @@ async fn after_a_rollback_the_log_goes_on_under_another_name() {
         // What is left is issued, what was lost is pending and no alarm, and new tokens are issued.
         assert_eq!(find(mint, &kept).await.verdict, Verdict::Issued);
         assert_eq!(find(mint, &lost).await, Found { verdict: Verdict::Pending, index: None });
+        // Whether it was revoked since is lost too: it is not believed.
+        mint.introspect(&reader, &kept).await.assert_active();
+        mint.introspect(&reader, &lost).await.assert_inactive();
         assert_eq!(mint.logged(EventType::TokenUnrecorded).await.len(), 0);
         let new = mint.token(&reader, "").await.access_token().unwrap();
         assert_eq!(find(mint, &new).await.verdict, Verdict::Issued);

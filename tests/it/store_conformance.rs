@@ -3,6 +3,7 @@
 mod answers;
 mod damaged_rows;
 mod gone;
+mod revoked;
 mod ring;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,13 @@ use crate::policy::Client;
 struct CreatedBody<'a> {
     #[serde(flatten)]
     client: &'a Client,
+    /// Left out for a client without secrets.
+    #[serde(flatten)]
+    secret: Option<FirstSecret<'a>>,
+}
+
+#[derive(Serialize)]
+struct FirstSecret<'a> {
     secret_id: &'a str,
     /// `null` where the answer is told again.
     client_secret: Option<&'a str>,
@@ -43,7 +50,10 @@ impl Created {
     /// What is told of it.
     pub fn answer(&self, secrets: Secrets) -> Answer {
         let Self { client, secret } = self;
-        let body = CreatedBody { client, secret_id: &secret.secret_id, client_secret: secret.text(secrets) };
+        let secret = secret
+            .as_ref()
+            .map(|secret| FirstSecret { secret_id: &secret.secret_id, client_secret: secret.text(secrets) });
+        let body = CreatedBody { client, secret };
         Answer::new(Outcome::Made, Some(client.version), &body)
     }
 }

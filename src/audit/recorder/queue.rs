@@ -12,8 +12,8 @@ use crate::store::Change;
 
 /// More jobs than this do not wait: the answer is 503.
 const CAPACITY: usize = 8_192;
-/// A batch takes at most this many entries.
-const BATCH_ENTRIES: usize = 512;
+/// A batch takes at most this many entries and changes.
+const BATCH_ROWS: usize = 512;
 /// A batch takes at most about this many bytes of bodies.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -36,6 +36,15 @@ pub(super) struct Job {
 impl Job {
     fn is_wanted(&self) -> bool {
         self.reply.as_ref().is_none_or(|reply| !reply.is_closed())
+    }
+
+    /// Whether a conflict of its changes must not take others along.
+    fn goes_alone(&self) -> bool {
+        !self.changes.iter().all(Change::shares_a_batch)
+    }
+
+    fn rows(&self) -> usize {
+        self.entries.len() + self.changes.len()
     }
 
     fn bytes(&self) -> usize {
@@ -113,7 +122,8 @@ impl Queue {
     /// The next batch, waiting for one; `None` once closed and empty.
     ///
     /// Jobs whose caller has gone are left out. A job with changes goes alone,
-    /// so that its conflict fails nobody else.
+    /// so that its conflict fails nobody else, unless they are of the kind that
+    /// the writer tries again apart.
     pub(super) async fn next_batch(&self) -> Option<Vec<Job>> {
         loop {
             let filled = self.filled.notified();
@@ -134,10 +144,10 @@ impl Queue {
 
 fn take_batch(jobs: &mut VecDeque<Job>) -> Vec<Job> {
     let mut batch = Vec::new();
-    let (mut entries, mut bytes) = (0, 0);
+    let (mut rows, mut bytes) = (0, 0);
     while let Some(job) = jobs.front() {
-        let alone = !job.changes.is_empty();
-        let full = entries + job.entries.len() > BATCH_ENTRIES || bytes + job.bytes() > BATCH_BYTES;
+        let alone = job.goes_alone();
+        let full = rows + job.rows() > BATCH_ROWS || bytes + job.bytes() > BATCH_BYTES;
         if !batch.is_empty() && (alone || full) {
             break;
         }
@@ -145,7 +155,7 @@ fn take_batch(jobs: &mut VecDeque<Job>) -> Vec<Job> {
         if !job.is_wanted() {
             continue;
         }
-        entries += job.entries.len();
+        rows += job.rows();
         bytes += job.bytes();
         batch.push(job);
         if alone {
@@ -159,12 +169,20 @@ fn take_batch(jobs: &mut VecDeque<Job>) -> Vec<Job> {
 mod tests {
     use super::*;
     use crate::audit::event::EventType;
+    use crate::digest::Digest;
+    use crate::time::Timestamp;
 
     fn job(body: usize, changes: usize) -> (Job, oneshot::Receiver<Result<u64, RecordFault>>) {
         let record = Record::of(EventType::TokenDenied, vec![b'x'; body]);
         let (reply, answer) = oneshot::channel();
         let changes = vec![Change::SetFact("probe", String::new()); changes];
         (Job { entries: vec![Entry { record, jti: None }], changes, reply: Some(reply) }, answer)
+    }
+
+    fn use_up() -> (Job, oneshot::Receiver<Result<u64, RecordFault>>) {
+        let (reply, answer) = oneshot::channel();
+        let change = Change::UseAssertion { id: Digest([1; 32]), until: Timestamp::default() };
+        (Job { entries: Vec::new(), changes: vec![change], reply: Some(reply) }, answer)
     }
 
     fn sizes(queue: &Queue) -> Vec<usize> {
@@ -183,6 +201,22 @@ mod tests {
             answers.push(answer);
         }
         assert_eq!(sizes(&queue), [2, 1, 2, 1]);
+    }
+
+    #[test]
+    fn used_assertions_share_a_batch_with_tokens_and_each_other() {
+        let queue = Queue::default();
+        let jobs: Vec<_> = [job(0, 0), use_up(), use_up(), job(0, 0), job(0, 1), use_up()].into();
+        let (jobs, _answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        for job in jobs {
+            assert_eq!(queue.push(job), Ok(()));
+        }
+        assert_eq!(sizes(&queue), [4, 1, 1]);
+        let (jobs, _answers): (Vec<_>, Vec<_>) = (0..=BATCH_ROWS).map(|_| use_up()).unzip();
+        for job in jobs {
+            assert_eq!(queue.push(job), Ok(()));
+        }
+        assert_eq!(sizes(&queue), [BATCH_ROWS, 1]);
     }
 
     #[test]

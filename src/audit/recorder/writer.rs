@@ -133,8 +133,22 @@ struct Writer {
 }
 
 impl Writer {
+    /// Writes a batch. One that meets a conflict is written in halves, and these in halves, in their
+    /// order, until only the job that is in conflict has failed.
     async fn write(&mut self, jobs: Vec<Job>) {
-        let mut replies = Vec::with_capacity(jobs.len());
+        let mut groups = vec![jobs];
+        while let Some(group) = groups.pop() {
+            let mut first = self.write_together(group).await;
+            let second = first.split_off(first.len() / 2);
+            groups.extend([second, first].into_iter().filter(|half| !half.is_empty()));
+        }
+    }
+
+    /// Writes these jobs as one batch and tells their callers; gives them back to be written apart when
+    /// the changes of one of several were in conflict.
+    async fn write_together(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
+        let divisible = jobs.len() > 1 && jobs.iter().any(|job| !job.changes.is_empty());
+        let mut offsets = Vec::with_capacity(jobs.len());
         let mut entries = Vec::with_capacity(jobs.len());
         let mut changes = Vec::new();
         let settled = self.settle_doubt().await;
@@ -143,26 +157,37 @@ impl Writer {
             entries.append(&mut self.unwritten);
             self.notes_in_doubt.extend_from_slice(&entries);
         }
-        for mut job in jobs {
+        for job in &mut jobs {
             match job.reply {
                 None if settled.is_ok() => self.notes_in_doubt.extend_from_slice(&job.entries),
                 None => self.keep(job.entries.clone()),
                 Some(_) => {}
             }
-            replies.push((entries.len() as u64, job.reply.take()));
-            entries.append(&mut job.entries);
-            changes.append(&mut job.changes);
+            offsets.push(entries.len() as u64);
+            if divisible {
+                entries.extend_from_slice(&job.entries);
+                changes.extend_from_slice(&job.changes);
+            } else {
+                entries.append(&mut job.entries);
+                changes.append(&mut job.changes);
+            }
         }
         let result = match settled {
             Ok(()) => self.commit(entries, changes).await,
             Err(fault) => Err(fault),
         };
-        for (offset, reply) in replies {
-            if let Some(reply) = reply {
+        if divisible && result == Err(StoreFault::Conflict.into()) {
+            // What nobody waits for is kept already, and comes with the first that is written.
+            jobs.retain(|job| job.reply.is_some());
+            return jobs;
+        }
+        for (job, offset) in jobs.into_iter().zip(offsets) {
+            if let Some(reply) = job.reply {
                 // A caller that has gone leaves an intent in the log, which is allowed.
                 let _ = reply.send(result.clone().map(|first| first + offset));
             }
         }
+        Vec::new()
     }
 
     /// Nobody waits for these records, so nobody repeats them: they come with the next batch that is written. What is
@@ -190,16 +215,26 @@ impl Writer {
                 self.forget_erased().await;
                 Ok(batch.first)
             }
-            // Without changes only the log itself can be in conflict: then another hand wrote it.
-            Err(StoreFault::Conflict) if !batch.changes.is_empty() => {
+            // Without changes, or where the head is another, the log itself is in conflict: another hand wrote it.
+            Err(StoreFault::Conflict) if !batch.changes.is_empty() && self.head_is_ours().await => {
                 self.in_doubt = None;
                 Err(StoreFault::Conflict.into())
+            }
+            Err(StoreFault::Conflict) => {
+                tracing::error!(entries = batch.entries.len(), "the log is not as this process left it");
+                Err(RecordFault::Foreign)
             }
             Err(fault) => {
                 tracing::error!(fault = %fault, entries = batch.entries.len(), "the log was not written");
                 Err(fault.into())
             }
         }
+    }
+
+    /// Whether the store holds what is certainly committed, and nothing more.
+    async fn head_is_ours(&self) -> bool {
+        let head = self.parts.store.head().await;
+        head.is_ok_and(|head| head.unwrap_or_else(|| Edge::new().head()) == self.committed.head())
     }
 
     /// The pages that grow may still name what was erased: they are made anew from the entries, before the next batch.

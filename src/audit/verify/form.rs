@@ -14,7 +14,8 @@ pub(super) fn has_its_members(leaf: &Leaf) -> bool {
     // kid, th, lk, iat, exp
     let must = match leaf.event {
         EventType::TokenIssued => [true, true, true, true, true],
-        EventType::TokenRevoked => [false, false, true, false, true],
+        // One token, or all that were issued before some time.
+        EventType::TokenRevoked => [false, false, leaf.lk.is_some(), false, leaf.lk.is_some()],
         EventType::TokenUnrecorded => [true, true, false, false, false],
         event => [event.as_str().starts_with("key."), false, false, false, false],
     };

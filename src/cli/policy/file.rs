@@ -305,6 +305,7 @@ impl Client {
         let id = client.id.as_str().to_owned();
         let claims = client.claims.iter().map(|(name, value)| Ok((name.clone(), toml_of(value)?)));
         let claims = claims.collect::<Result<_, String>>();
+        let jwks = client.jwks.map(|keys| toml_of(&json!(keys))).transpose();
         Ok(Self {
             name: client.name,
             auth: Some(client.auth_method.as_str().to_owned()),
@@ -312,9 +313,9 @@ impl Client {
             default_scope: client.default_scope.map(|scope| scope.to_string()),
             lifetime: client.lifetime.map(|span| Span(span.as_secs())),
             disabled: client.disabled.then_some(true),
-            introspects: Vec::new(),
-            rotate_every: None,
-            jwks: None,
+            introspects: client.introspects.into_iter().map(String::from).collect(),
+            rotate_every: client.rotate_every.map(|span| Span(span.as_secs())),
+            jwks: jwks.map_err(|problem| format!("client {id}: jwks: {problem}"))?,
             claims: claims.map_err(|problem| format!("client {id}: claims: {problem}"))?,
             limits: client.limits.into_iter().map(|(scope, quota)| (scope.into(), Rate(quota))).collect(),
             id,

@@ -109,7 +109,7 @@ async fn load(admin: &Admin, settings: &Settings) -> Result<Vec<(&'static str, S
             match admin.create_client(&actor, new).await {
                 // It was deleted by hand, for good.
                 Err(Refusal::Taken) => continue,
-                made => made?.secret,
+                made => made?.secret.ok_or(Refusal::Internal("the demo's clients"))?,
             }
         };
         secrets.push((id, made.secret));

@@ -53,7 +53,9 @@ async fn a_refused_client_learns_why_and_never_sends_a_secret_in_the_clear() {
     .await;
     let request = ["token", "request", "--client", "web", "--secret-file", "-", "--url"];
     let ran = type_in(&[&request[..], &[&server.address]].concat(), "mms_x", false).await;
-    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", "error: invalid_client: no\n"));
+    let expected =
+        "error: invalid_client: no; check the client, the file of its secret, and `mintmark client get`\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", expected));
     let ran = type_in(&[&request[..], &["http://auth.example.com"]].concat(), "mms_x", false).await;
     assert_eq!(ran.code, 2);
     assert!(!ran.err.contains("mms_x"));
@@ -107,4 +109,51 @@ async fn keys_come_from_a_url_too() {
     assert_eq!(type_in(&verify, &token(&key, NOW), false).await.code, 0);
     let other = token(&self::key(), NOW);
     assert_eq!(type_in(&verify, &other, false).await.code, 1);
+}
+
+#[tokio::test]
+async fn an_operator_says_which_tokens_are_good_no_longer() {
+    let answer = |asked: &Asked| {
+        let named = asked.json().get("jti").is_some();
+        let one = json!({ "jti": "AZ\u{1b}[2J", "client_id": "web", "exp": NOW + 600 });
+        let before = json!({ "client_id": null, "issued_before": NOW + 1 });
+        json_answer(200, if named { &one } else { &before })
+    };
+    let server = Fake::on_a_socket(answer);
+    let revoke = async |words: &[&str]| {
+        type_in(&[&["token", "revoke", "--admin", &server.address], words].concat(), "", true).await
+    };
+    let told =
+        "Introspection says so from now on.\nWho verifies tokens offline accepts them until they end.\n";
+    let ran = revoke(&["--jti", "-Z0rC3kAYWJj"]).await;
+    assert!(ran.out.starts_with("The token AZ") && !ran.out.contains('\u{1b}'), "{ran:?}");
+    assert!(
+        ran.out
+            .contains(" of web is good no longer; it would have ended at 2027-01-15 08:10:00Z (in 10m).\n"),
+        "{ran:?}"
+    );
+    let ran = revoke(&["--all"]).await;
+    let first = "No token that was issued before 2027-01-15 08:00:01Z (in 1s) is good any longer.\n";
+    assert_eq!((ran.code, ran.out), (0, format!("{first}{told}")));
+    revoke(&["--client", "web"]).await;
+    revoke(&["--client", "web", "--before", "2h"]).await;
+    revoke(&["--all", "--before", "1795301881"]).await;
+    for mistake in [
+        &[][..],
+        &["--all", "--client", "web"],
+        &["--jti", "a", "--before", "2h"],
+        &["--before", "2h"],
+        &["--all", "--before", "soon"],
+    ] {
+        assert_eq!(revoke(mistake).await.code, 2, "{mistake:?}");
+    }
+    let asked: Vec<_> = server.asked().iter().map(|asked| (asked.line.clone(), asked.json())).collect();
+    let bodies = [
+        json!({ "jti": "-Z0rC3kAYWJj" }),
+        json!({ "issued_before": "now" }),
+        json!({ "client_id": "web", "issued_before": "now" }),
+        json!({ "client_id": "web", "issued_before": NOW - 7_200 }),
+        json!({ "issued_before": 1_795_301_881 }),
+    ];
+    assert_eq!(asked, bodies.map(|body| ("POST /admin/v1/tokens/revoke".to_owned(), body)));
 }

@@ -14,6 +14,7 @@ mod report;
 pub mod roles;
 mod rules;
 mod secrets;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -68,6 +69,7 @@ fn acts(side: Arc<AdminSide>) -> Router {
         .merge(secrets::router())
         .merge(rules::router())
         .merge(keys::router())
+        .merge(tokens::router())
         .merge(audit::router())
         .merge(policy::router())
         .route("/admin/v1/token/preview", post(preview::preview))

@@ -53,6 +53,7 @@ pub const ROLES: &[Role] = &[
     role("POST", "/admin/v1/keys/{kid}/release", Keys),
     role("POST", "/admin/v1/keys/{kid}/revoke", Keys),
     role("POST", "/admin/v1/token/preview", Read),
+    role("POST", "/admin/v1/tokens/revoke", Clients),
     role("GET", "/admin/v1/policy", Read),
     role("POST", "/admin/v1/policy/plan", Read),
     Role {

@@ -53,9 +53,11 @@ fn a_small_step_back_is_absorbed_and_a_large_one_is_told_once() {
     let (hands, clock) = started(START);
     assert_eq!(clock.read(), Ok(Reading { now: time(START), stepped_back_from: None }));
     hands.set(time(START).minus(Duration::from_secs(5)));
+    assert_eq!(clock.foresee(), Ok(time(START)));
     assert_eq!(clock.read(), Ok(Reading { now: time(START), stepped_back_from: None }));
     let earlier = time(START).minus(HOUR);
     hands.set(earlier);
+    assert_eq!(clock.foresee(), Ok(earlier));
     assert_eq!(clock.read(), Ok(Reading { now: earlier, stepped_back_from: Some(time(START)) }));
     assert_eq!(clock.read(), Ok(Reading { now: earlier, stepped_back_from: None }));
     hands.set(time(START).plus(HOUR));

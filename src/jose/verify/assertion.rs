@@ -1,7 +1,7 @@
 //! Verification of client assertions: a JWT by which a client says who it is.
 //!
-//! Two steps, since nobody knows whose keys to take before the claims are read: [`read`] holds form,
-//! header and claims to their rules and believes nothing; [`Claimed::verify`] looks at the signature,
+//! Two steps, since nobody knows whose keys to take before the claims are read: [`Claimed::read`] holds
+//! form and header to their rules and believes nothing; [`Claimed::verify`] judges claims and signature,
 //! with the same work whether there is a key or not. Time is a parameter. That an assertion is used
 //! once is the caller's to see to. RFC 7523 section 3, RFC 7521 section 5.2, RFC 8725bis, FAPI 2.0
 //! section 5.3.2.1.
@@ -25,6 +25,8 @@ pub const MAX_AHEAD: Duration = Duration::from_mins(61);
 pub const MAX_JTI: usize = 256;
 /// How much longer than any clock would take it an assertion is remembered.
 const MARGIN: Duration = Duration::from_mins(1);
+/// The longest time that an assertion is remembered.
+pub const KEPT: Duration = MAX_AHEAD.saturating_add(LEEWAY).saturating_add(MARGIN);
 
 /// What the issuer expects of an assertion.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +44,7 @@ pub struct Claimed<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
     client_id: String,
-    jti: String,
-    expires_at: Timestamp,
+    claims: Map<String, Value>,
 }
 
 /// An assertion that its client signed and that is in force. Whether it was used before is not known here.
@@ -109,42 +110,53 @@ const REFUSED_MEMBERS: [&str; 8] = ["crit", "jwk", "jku", "x5u", "x5c", "b64", "
 /// What an assertion may call itself; compared as media types are. RFC 7519 section 5.1, RFC 7523bis.
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
 
-/// Reads an assertion and holds all of it but the signature to the rules. What comes of it depends on no client.
-pub fn read<'a>(jwt: &'a str, expected: &Expected<'_>) -> Result<Claimed<'a>, BadAssertion> {
-    let Decoded { header, claims } = decode_unverified(jwt).map_err(|_| BadAssertion::Form)?;
-    let (message, signature) = jwt.rsplit_once('.').ok_or(BadAssertion::Form)?;
-    let signature = base64url_decode(signature).ok_or(BadAssertion::Form)?;
-    let algorithm = algorithm(&header)?;
-    let kid = match header.get("kid") {
-        None => None,
-        Some(Value::String(kid)) => Some(kid.clone()),
-        Some(_) => return Err(BadAssertion::Kid),
-    };
-    let client_id = text(&claims, "sub")?;
-    if text(&claims, "iss")? != client_id {
-        return Err(BadAssertion::Subject);
+impl<'a> Claimed<'a> {
+    /// Reads an assertion: its form, its header, and in whose name it speaks. What comes of it depends on no client.
+    pub fn read(jwt: &'a str) -> Result<Self, BadAssertion> {
+        let Decoded { header, claims } = decode_unverified(jwt).map_err(|_| BadAssertion::Form)?;
+        let (message, signature) = jwt.rsplit_once('.').ok_or(BadAssertion::Form)?;
+        let signature = base64url_decode(signature).ok_or(BadAssertion::Form)?;
+        let algorithm = algorithm(&header)?;
+        let kid = match header.get("kid") {
+            None => None,
+            Some(Value::String(kid)) => Some(kid.clone()),
+            Some(_) => return Err(BadAssertion::Kid),
+        };
+        let client_id = text(&claims, "sub")?.to_owned();
+        if text(&claims, "iss")? != client_id {
+            return Err(BadAssertion::Subject);
+        }
+        Ok(Self { message, signature, algorithm, kid, client_id, claims })
     }
-    if text(&claims, "aud")? != expected.issuer {
-        return Err(BadAssertion::Audience);
-    }
-    let jti = text(&claims, "jti")?;
-    if jti.chars().nth(MAX_JTI).is_some() {
-        return Err(BadAssertion::Claim("jti"));
-    }
-    let expires_at = check_times(&claims, expected.now)?;
-    let (client_id, jti) = (client_id.to_owned(), jti.to_owned());
-    Ok(Claimed { message, signature, algorithm, kid, client_id, jti, expires_at })
-}
 
-impl Claimed<'_> {
     /// The client in whose name it speaks.
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// Looks at the signature. `keys` are those of the client that it names; without them, or where
-    /// none of them fits, the same work is done for nothing.
-    pub fn verify(self, keys: Option<&ClientKeys>) -> Result<Assertion, BadAssertion> {
+    /// Judges the claims, then the signature. `keys` are those of the client that it names; without
+    /// them, or where none of them fits, the same work is done for nothing.
+    pub fn verify(
+        self,
+        keys: Option<&ClientKeys>,
+        expected: &Expected<'_>,
+    ) -> Result<Assertion, BadAssertion> {
+        if text(&self.claims, "aud")? != expected.issuer {
+            return Err(BadAssertion::Audience);
+        }
+        let jti = text(&self.claims, "jti")?;
+        if jti.chars().nth(MAX_JTI).is_some() {
+            return Err(BadAssertion::Claim("jti"));
+        }
+        let expires_at = check_times(&self.claims, expected.now)?;
+        let kid = self.check_signature(keys)?;
+        // A client id has no line feed, so that no two pairs give the same text.
+        let id = [b"mintmark/assertion/v1\n", self.client_id.as_bytes(), b"\n", jti.as_bytes()];
+        let (id, until) = (Digest::of(&id), expires_at.plus(LEEWAY).plus(MARGIN));
+        Ok(Assertion { client_id: self.client_id, kid, id, until })
+    }
+
+    fn check_signature(&self, keys: Option<&ClientKeys>) -> Result<Kid, BadAssertion> {
         let (message, signature) = (self.message.as_bytes(), self.signature.as_slice());
         let named = keys.and_then(|keys| keys.choose(self.algorithm, self.kid.as_deref()));
         // Where the lengths differ the library would stop at once, and so tell how long the key is.
@@ -152,13 +164,7 @@ impl Claimed<'_> {
             nobody::verify(self.algorithm, message, signature);
             return Err(if named.is_some() { BadAssertion::Signature } else { BadAssertion::UnknownKey });
         };
-        if !key.verify(message, signature) {
-            return Err(BadAssertion::Signature);
-        }
-        // A client id has no line feed, so that no two pairs give the same text.
-        let id = [b"mintmark/assertion/v1\n", self.client_id.as_bytes(), b"\n", self.jti.as_bytes()];
-        let until = self.expires_at.plus(LEEWAY).plus(MARGIN);
-        Ok(Assertion { kid: key.kid(), id: Digest::of(&id), until, client_id: self.client_id })
+        if key.verify(message, signature) { Ok(key.kid()) } else { Err(BadAssertion::Signature) }
     }
 }
 

@@ -8,7 +8,10 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::number::signed;
-use super::{answer_rows, directory_rows, log_row, parts, policy_rows, revoked_rows, ring_rows, secret_rows};
+use super::{
+    answer_rows, assertion_rows, directory_rows, log_row, parts, policy_rows, revoked_rows, ring_rows,
+    secret_rows,
+};
 use crate::failpoint::failpoint;
 use crate::store::{Batch, Change, NewEntry, StoreFault};
 
@@ -232,6 +235,10 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
                 directory_rows::replace(connection, page).await?;
             }
             Ok(())
+        }
+        Change::UseAssertion { id, until } => assertion_rows::use_up(connection, id, *until).await,
+        Change::ForgetAssertions { until, at_most } => {
+            Ok(assertion_rows::forget(connection, *until, *at_most).await?)
         }
         Change::DropBodies { month, at_most } => Ok(parts::thin(connection, *month, *at_most).await?),
         Change::Remember(_) | Change::CompleteAnswer(..) | Change::ForgetAnswers { .. } => {

@@ -7,6 +7,7 @@
 
 mod answer_rows;
 mod append;
+mod assertion_rows;
 mod backup;
 mod directory_rows;
 mod fault;
@@ -42,6 +43,7 @@ use crate::audit::tree::TreeHead;
 use crate::digest::Digest;
 use crate::failpoint::failpoint;
 use crate::policy::Policy;
+use crate::time::Timestamp;
 
 pub use schema::OpenFault;
 
@@ -214,6 +216,10 @@ impl Store for SqliteStore {
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {
         Ok(ring_rows::read(&self.readers).await?)
+    }
+
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault> {
+        Ok(assertion_rows::first(&self.readers).await?)
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {

@@ -31,12 +31,15 @@ LONGEST = 65535
 HEAD = ("v", "t", "ts", "n", "e", "s", "p")
 
 
-def members_of(event):
-    """The members of an event's leaf behind the chain, in their order, without `bc`."""
+def members_of(event, members=()):
+    """The members of an event's leaf behind the chain, in their order, without `bc`.
+
+    A revocation is of one token, or of all that were issued before some time: what it has tells which.
+    """
     if event == "token.issued":
         return ("kid", "th", "lk", "iat", "exp")
     if event == "token.revoked":
-        return ("lk", "exp")
+        return ("lk", "exp") if "lk" in members or "exp" in members else ()
     if event == "token.unrecorded":
         return ("kid", "th")
     return ("kid",) if event in KEY_EVENTS else ()
@@ -92,7 +95,7 @@ def read_leaf(text):
         raise ValueError("another version than 1")
     if type(event) is not str or event not in EVENTS:
         raise ValueError("an event that there is not")
-    expected = (*HEAD, *members_of(event))
+    expected = (*HEAD, *members_of(event, members))
     if tuple(members) not in (expected, (*expected, "bc")):
         raise ValueError(f"not the members of {event} in their order")
     raw = {name: decode_url(members[name], size) for name, size in BYTES.items() if name in members}

@@ -49,7 +49,8 @@ impl Player<'_> {
         self.tell_entries().await;
         let (fields, body): (Vec<&str>, Vec<&str>) =
             step.block.iter().map(String::as_str).partition(|line| line.starts_with("if-"));
-        let body: Option<Value> = (!body.is_empty()).then(|| serde_json::from_str(&body.concat()).unwrap());
+        let body = self.filled(&body.concat());
+        let body: Option<Value> = (!body.is_empty()).then(|| serde_json::from_str(&body).unwrap());
         let mut shown = format!("{method} {path}   (admin socket)\n");
         for line in &fields {
             let _ = writeln!(shown, "{line}");
@@ -116,7 +117,9 @@ impl Player<'_> {
         };
         let mut form: Vec<(String, String)> = Vec::new();
         if let Some(id) = after("as") {
-            form.push(("grant_type".to_owned(), "client_credentials".to_owned()));
+            if out.path.starts_with("/oauth2/token") {
+                form.push(("grant_type".to_owned(), "client_credentials".to_owned()));
+            }
             self.authenticate(&mut out, &mut form, (id, after("by"), after("secret")));
         }
         let pairs = words[2..].iter().filter_map(|word| word.split_once('='));

@@ -70,6 +70,9 @@ impl Player<'_> {
             "token_endpoint_auth_method": method,
             "access_token_lifetime": seconds(rest, "lifetime"),
         });
+        if let Some(audience) = value(rest, "introspects") {
+            members["introspects"] = json!([audience]);
+        }
         for (option, member) in [("claim", "claims"), ("limit", "limits")] {
             let pairs = rest.windows(2).filter(|pair| pair[0] == option);
             for (name, text) in pairs.map(|pair| pair[1].split_once('=').unwrap()) {

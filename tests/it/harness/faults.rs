@@ -9,6 +9,7 @@ use mintmark::audit::tree::TreeHead;
 use mintmark::digest::Digest;
 use mintmark::policy::Policy;
 use mintmark::store::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use mintmark::time::Timestamp;
 
 /// What the next write meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,10 @@ impl Store for FaultyStore {
 
     async fn key_ring(&self) -> Result<StoredRing, StoreFault> {
         self.inner.key_ring().await
+    }
+
+    async fn first_used_assertion(&self) -> Result<Option<Timestamp>, StoreFault> {
+        self.inner.first_used_assertion().await
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreFault> {

@@ -34,7 +34,7 @@ pub use ambient::{FakeClock, SeededEntropy};
 pub use answer::Answer;
 pub use faults::{Fault, FaultyStore};
 pub use log::contains;
-pub use socket::Loopback;
+pub use socket::{Loopback, exchange};
 
 /// The first moment of every test: 2026-11-22T12:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_348_800);
@@ -176,8 +176,13 @@ impl TestMint {
 
     /// Another setting for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.environment.retain(|(known, _)| known != name);
+        self.unset(name);
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The default of a setting for the next start.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
     }
 
     /// Another key encryption key for the next start.
@@ -196,9 +201,13 @@ impl TestMint {
     /// Runs the whole service, its loops and its doors, until the receiver's sender is gone or speaks.
     /// This test's requests go on to reach it. It wants `MINTMARK_ADMIN__SOCKET` to be a place of its own.
     pub async fn run(&mut self, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
-        let (app, settings) = (self.app.take().unwrap(), self.settings());
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ports = Ports { public, admin: None };
+        self.run_at(Ports { public, admin: None }, stop)
+    }
+
+    /// The same at these ports.
+    pub fn run_at(&mut self, ports: Ports, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
+        let (app, settings) = (self.app.take().unwrap(), self.settings());
         let listeners = Listeners::complete(&app, &settings, ports).unwrap();
         let until = async move { drop(stop.await) };
         tokio::spawn(async move { app::serve(app, &settings, listeners, until).await })
@@ -265,6 +274,16 @@ impl TestMint {
     /// `GET` on the public listener.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// What a client is told of a token.
+    pub async fn introspect(&self, client: &TestClient, token: &str) -> Answer {
+        self.send(client.request_to("/oauth2/introspect", &format!("token={token}"))).await
+    }
+
+    /// A client revokes a token.
+    pub async fn revoke(&self, client: &TestClient, token: &str) -> Answer {
+        self.send(client.request_to("/oauth2/revoke", &format!("token={token}"))).await
     }
 
     /// A form to the token endpoint, without any authentication of its own.
@@ -401,7 +420,12 @@ impl TestClient {
 
     /// A request for a token by Basic; `form` is what follows `grant_type`.
     pub fn request(&self, form: &str) -> Request<Body> {
-        let mut request = form_request(&format!("grant_type=client_credentials&{form}"));
+        self.request_to("/oauth2/token", &format!("grant_type=client_credentials&{form}"))
+    }
+
+    /// A form to any endpoint, by Basic.
+    pub fn request_to(&self, path: &str, form: &str) -> Request<Body> {
+        let mut request = form_to(path, form);
         request.headers_mut().insert(header::AUTHORIZATION, self.basic().parse().unwrap());
         request
     }
@@ -409,7 +433,12 @@ impl TestClient {
 
 /// A POST of a form to the token endpoint.
 pub fn form_request(form: &str) -> Request<Body> {
-    Request::post("/oauth2/token")
+    form_to("/oauth2/token", form)
+}
+
+/// A POST of a form to any endpoint.
+pub fn form_to(path: &str, form: &str) -> Request<Body> {
+    Request::post(path)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Body::from(form.to_owned()))
         .unwrap()

@@ -13,6 +13,8 @@ use mintmark::audit::recorder::{Recorder, WriterParts};
 use mintmark::audit::served::Served;
 use mintmark::audit::standing::Standings;
 use mintmark::config::Settings;
+use mintmark::introspect::Revocations;
+use mintmark::issue::WallClock;
 use mintmark::jose::Algorithm;
 use mintmark::keys::rotator::{Rotator, RotatorParts};
 use mintmark::keys::seal::Sealer;
@@ -134,7 +136,12 @@ async fn over_a_faulty_store() -> Faulty {
     let rotator = Rotator::open(parts, sealer).await.unwrap();
     rotator.tick().await.unwrap();
     let publisher = Publisher::new(log.key, recorder.clone(), folder.path(), log.last_signed);
+    let revocations =
+        Revocations::open(ISSUER, store.clone(), recorder.clone(), clock.clone()).await.unwrap();
     let admin = Admin::new(AdminParts {
+        last_uses: Arc::default(),
+        revocations: Arc::new(revocations),
+        wall_clock: Arc::new(WallClock::start(clock.clone()).unwrap()),
         issuer: ISSUER.to_owned(),
         signer,
         store: store.clone(),

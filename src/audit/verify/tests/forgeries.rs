@@ -102,6 +102,7 @@ fn a_record_has_the_members_of_its_event() {
     assert!(blamed_for(issued.clone()).ok);
     let revoked = Record { event: EventType::TokenRevoked, kid: None, th: None, iat: None, ..issued.clone() };
     assert!(blamed_for(revoked.clone()).ok);
+    assert!(blamed_for(Record::new(EventType::TokenRevoked)).ok, "all that were issued before some time");
     let unrecorded =
         Record { event: EventType::TokenUnrecorded, lk: None, iat: None, exp: None, ..issued.clone() };
     assert!(blamed_for(unrecorded.clone()).ok);
@@ -109,7 +110,8 @@ fn a_record_has_the_members_of_its_event() {
         Record { lk: None, ..issued.clone() },
         Record { exp: None, ..issued.clone() },
         Record { event: EventType::TokenRevoked, ..issued.clone() },
-        Record { exp: None, ..revoked },
+        Record { exp: None, ..revoked.clone() },
+        Record { lk: None, ..revoked },
         Record { th: None, ..unrecorded },
         Record { event: EventType::KeyRetained, ..issued.clone() },
         Record::new(EventType::KeyRetained),

@@ -1,0 +1,113 @@
+//! Revoking tokens by hand: one by its `jti`, or all that were issued before some time, such as after a leak.
+
+use serde::Serialize;
+
+use super::{Actor, Admin, Refusal};
+use crate::audit::about::About;
+use crate::audit::leaf::Leaf;
+use crate::introspect::{IssuedToken, Revoker};
+use crate::oauth::claims::Jti;
+use crate::policy::Violation;
+use crate::time::Timestamp;
+
+/// Which tokens are revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevokeTokens {
+    /// The one with this `jti`.
+    One(String),
+    /// Those of a client, or (`None`) of all clients, that were issued before a time.
+    Before(Option<String>, IssuedBefore),
+}
+
+/// The bound of what is revoked. A token's `iat` is a whole second, and one of this very second is not before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuedBefore {
+    /// This second.
+    At(Timestamp),
+    /// The second after this one, so that each token which exists is before it.
+    Now,
+}
+
+/// What is in force after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum TokensRevoked {
+    /// One token.
+    One {
+        /// Its identifier.
+        jti: String,
+        /// Whose it is; `None` when the log can no longer tell.
+        client_id: Option<String>,
+        /// Its end, Unix seconds. Nothing is recorded of a token whose end has passed.
+        exp: u64,
+    },
+    /// A bound.
+    Before {
+        /// Whose tokens; `None` for those of all clients.
+        client_id: Option<String>,
+        /// Unix seconds: the later of the client's own bound and that of all clients.
+        issued_before: u64,
+    },
+}
+
+impl Admin {
+    /// Revokes tokens at once, wherever introspection is asked. What is revoked already stays so.
+    ///
+    /// After [`Refusal::Unknown`] look, or repeat: nothing is revoked twice.
+    pub async fn revoke_tokens(
+        &self,
+        actor: &Actor,
+        tokens: &RevokeTokens,
+    ) -> Result<TokensRevoked, Refusal> {
+        let Actor { name, via, request_id, .. } = actor;
+        let by = Revoker { actor: name, via, request_id, source_ip: None };
+        match tokens {
+            RevokeTokens::One(jti) => self.revoke_one(&by, jti).await,
+            RevokeTokens::Before(client, before) => self.revoke_before(&by, client.as_deref(), *before).await,
+        }
+    }
+
+    async fn revoke_one(&self, by: &Revoker<'_>, jti: &str) -> Result<TokensRevoked, Refusal> {
+        const UNKNOWN: Refusal = Refusal::NotFound("token");
+        // What no token can be called is not looked up.
+        let jti = Jti::parse(jti).ok_or(UNKNOWN)?;
+        let index = self.parts.store.index_of_jti(jti.as_str()).await?.ok_or(UNKNOWN)?;
+        let entry = self.parts.store.entries_at(&[index]).await?.pop().ok_or(UNKNOWN)?;
+        let leaf = Leaf::parse(&entry.leaf).map_err(|_| Refusal::Internal("the entry cannot be read"))?;
+        let exp = leaf.exp.ok_or(UNKNOWN)?;
+        let client_id =
+            entry.body.and_then(|(_, body)| About::read(leaf.event, &body).client().map(str::to_owned));
+        let expires_at = Timestamp::from_seconds(exp);
+        if expires_at > self.parts.wall_clock.look()? {
+            let token = IssuedToken { jti: jti.as_str(), client_id: client_id.as_deref(), expires_at };
+            self.parts.revocations.revoke(by, &token).await?;
+        }
+        Ok(TokensRevoked::One { jti: jti.into(), client_id, exp })
+    }
+
+    async fn revoke_before(
+        &self,
+        by: &Revoker<'_>,
+        client: Option<&str>,
+        before: IssuedBefore,
+    ) -> Result<TokensRevoked, Refusal> {
+        let registered = client.map(|id| self.registered(id)).transpose()?;
+        let client = registered.as_ref().map(|registered| &registered.client.id);
+        let now = self.parts.wall_clock.foresee()?;
+        let not_before = match before {
+            IssuedBefore::At(time) => time,
+            IssuedBefore::Now => Timestamp::from_seconds(now.seconds().saturating_add(1)),
+        };
+        // One second more than clocks may differ: so late is "now" on a clock that is ahead.
+        let skew = self.parts.rotator.quantities().clock_skew;
+        if not_before.seconds() > now.plus(skew).seconds().saturating_add(1) {
+            let problem = "lies in the future; tokens that do not exist yet are not revoked";
+            return Err(Violation::new("issued_before", problem).into());
+        }
+        let revocations = &self.parts.revocations;
+        revocations.raise_floor(by, client, not_before).await?;
+        let client_id = client.map(|client| client.as_str().to_owned());
+        let issued_before = revocations.floor(client_id.as_deref()).seconds();
+        Ok(TokensRevoked::Before { client_id, issued_before })
+    }
+}
