@@ -161,8 +161,9 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             session.print_list(&clients, &["CLIENT", "STATE", "SCOPE", "NAME"], row)
         }
         Client::Update(update) => {
+            let jwks = update.jwks.as_deref().map(|file| public_keys(session, file)).transpose()?;
             let path = path(&update.id);
-            let client = admin.patch(&path, |present| update.patch(present)).await?;
+            let client = admin.patch(&path, |present| update.patch(present, jwks)).await?;
             session.print(&client)
         }
         Client::Delete { id } => {
