@@ -147,3 +147,10 @@ fn what_is_written_is_read_and_holds_public_members_alone() {
     let broken = written.replace("P-256", "P-255");
     assert!(serde_json::from_str::<ClientKeys>(&broken).is_err());
 }
+
+#[test]
+fn a_modulus_that_anybody_can_factor_is_refused() {
+    // 2^2048 - 1 is a multiple of three.
+    let multiple = with(rsa(), "n", json!(base64url(&[0xff; 256])));
+    assert_eq!(read(vec![p256(), multiple]), Err(BadClientKeys::Weak(1)));
+}
