@@ -1,6 +1,6 @@
-//! Whether an RSA key pair can be factored by what is known of bad generators.
+//! Whether an RSA key can be factored by what is known of bad generators.
 //!
-//! Pure. It sees a private key and keeps nothing of it; what it computes is
+//! Pure. Where it sees a private key it keeps nothing of it; what it computes is
 //! wiped. That the numbers belong together is ring's to check. NIST SP 800-56B
 //! section 6.4.1.2.1 for the primes, Nemec et al. (CCS 2017) for ROCA.
 
