@@ -93,7 +93,7 @@ const PURE: [&str; 12] = [
 const CHANCE_AS_A_PARAMETER: [&str; 2] = ["src/jose/key_pair.rs", "src/jose/provider.rs"];
 
 /// A library → the folders and files that may name it.
-const LIBRARIES: [(&str, &[&str]); 14] = [
+const LIBRARIES: [(&str, &[&str]); 15] = [
     ("sqlx", &["src/store/"]),
     ("axum", &["src/http/"]),
     ("tower", &["src/http/"]),
@@ -105,6 +105,7 @@ const LIBRARIES: [(&str, &[&str]); 14] = [
     ("governor", &["src/limits/"]),
     ("jsonwebtoken", &["src/jose/"]),
     ("argon2", &["src/clients/"]),
+    ("curve25519_dalek", &["src/jose/"]),
     ("moka", &["src/clients/"]),
     // Commands that only talk to a server look whether the file has what they need.
     ("toml", &["src/config/", "src/cli/globals.rs", "src/cli/policy/"]),

@@ -57,6 +57,21 @@ impl Room {
     }
 }
 
+/// A policy with the client `web` at this version.
+fn with_a_client(version: u64, secrets: &[SecretHash]) -> Policy {
+    let client: Client = serde_json::from_value(json!({
+        "client_id": "web", "client_name": null, "token_endpoint_auth_method": "client_secret_basic",
+        "scope": "a", "default_scope": null, "access_token_lifetime": null, "claims": {}, "limits": {},
+        "disabled": false, "created_at": 0, "updated_at": 0,
+    }))
+    .unwrap();
+    let client = Client { version, ..client };
+    let registered = RegisteredClient { key: 1, client, secrets: secrets.to_vec() };
+    let mut policy = Policy::default();
+    policy.clients.insert(registered.client.id.clone(), Arc::new(registered));
+    policy
+}
+
 /// With one place, each further Argon2 would be refused.
 #[tokio::test]
 async fn concurrent_first_requests_share_one_hash() {
