@@ -37,14 +37,22 @@ CREATE TABLE token_floors (
 ) STRICT, WITHOUT ROWID;
 
 -- Answers to requests with an Idempotency-Key, without their secrets, for a day; microseconds. `id_hash` is
--- over caller and key, `caller` over the caller alone, `request` over route and body.
+-- over caller and key, `caller` over the caller alone, `request` over route and body. `answer` is NULL once it
+-- was erased with a client that it named: that the act was done is still known.
 CREATE TABLE idempotent_answers (
     id_hash BLOB PRIMARY KEY NOT NULL,
     caller  BLOB NOT NULL,
     request BLOB NOT NULL,
-    answer  TEXT NOT NULL,
+    answer  TEXT,
     bytes   INTEGER NOT NULL,
     until   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX idempotent_answers_by_end ON idempotent_answers (until);
 CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until, bytes);
+-- The clients that an answer names, by the hash that `deleted_clients` has too. It goes with the answer.
+CREATE TABLE answered_clients (
+    client BLOB NOT NULL,
+    answer BLOB NOT NULL REFERENCES idempotent_answers (id_hash) ON DELETE CASCADE,
+    PRIMARY KEY (client, answer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX answered_clients_by_answer ON answered_clients (answer);

@@ -44,7 +44,8 @@ impl Admin {
             NewSecret { secret_id, secret }
         });
         let created = Created { client, secret };
-        changes.extend(actor.remembers(&created.answer(Secrets::Withheld)));
+        let answer = created.answer(Secrets::Withheld);
+        changes.extend(actor.remembers(&answer, [created.client.id.clone()].into()));
         match self.apply(&acting, record, changes).await {
             Err(Refusal::Stale) => Err(Refusal::Taken),
             done => done.map(|()| created),
@@ -59,7 +60,8 @@ impl Admin {
             actor.check_scope(&before.client.scope)?;
         }
         if before.client.disabled == disabled {
-            self.remember_alone(actor, &before.client.answer()).await?;
+            let named = [before.client.id.clone()].into();
+            self.remember_alone(actor, &before.client.answer(), named).await?;
             return Ok(before.client.clone());
         }
         let mut client = self.touched(&before);
@@ -67,7 +69,7 @@ impl Admin {
         let event = if disabled { EventType::ClientDisabled } else { EventType::ClientEnabled };
         let record = record(event, actor, client.id.as_str(), (Some(&before.client), Some(&client)));
         let mut changes = vec![Change::PutClient(client.clone())];
-        changes.extend(actor.remembers(&client.answer()));
+        changes.extend(actor.remembers(&client.answer(), [client.id.clone()].into()));
         self.apply(&acting, record, changes).await?;
         Ok(client)
     }

@@ -11,6 +11,7 @@ use crate::audit::event::EventType;
 use crate::audit::leaf::{Leaf, Record};
 use crate::audit::walk::{Walk, Wanted};
 use crate::audit::{body, catalogue};
+use crate::policy::ClientId;
 use crate::store::{Change, StoredEntry};
 
 /// Bodies of one transaction.
@@ -50,13 +51,14 @@ struct ErasedBody<'a> {
 }
 
 impl Admin {
-    /// Erases the bodies and salts of all entries that name `whose`, some thousand at a time, each slice in one
+    /// Erases what is remembered of answers that name `whose`, and the bodies and salts of all entries that do, some thousand at a time, each slice in one
     /// transaction with its record. With the last of them the database's files no longer hold the bodies.
     /// A crash in between leaves the rest, and the same act again goes on.
     pub async fn erase(&self, actor: &Actor, whose: &Whose) -> Result<Erased, Refusal> {
         let (Whose::Client(name) | Whose::Subject(name)) = whose;
         let _erasing = self.erasing.lock().await;
         let registered = self.policy().clients.values().any(|client| client.client.id.as_str() == name);
+        self.erase_answers(name).await?;
         let store = &*self.parts.store;
         let wanted = Wanted { body: vec![Term::name(name)], ..Wanted::default() };
         let mut walk = Walk::from_the_newest(store, wanted).await?;
@@ -78,8 +80,17 @@ impl Admin {
 
     /// The only act of several transactions: asked again before its end, it goes on, and what is erased stays so.
     async fn erased(&self, actor: &Actor, erased: Erased) -> Result<Erased, Refusal> {
-        self.remember_alone(actor, &Answer::done(&erased)).await?;
+        self.remember_alone(actor, &Answer::done(&erased), BTreeSet::new()).await?;
         Ok(erased)
+    }
+
+    /// Answers need no record: they go within a day anyway.
+    async fn erase_answers(&self, name: &str) -> Result<(), Refusal> {
+        // What no client can be called is in none.
+        if let Ok(client) = ClientId::parse(name) {
+            self.parts.recorder.act(Vec::new(), vec![Change::EraseAnswers(client)]).await?;
+        }
+        Ok(())
     }
 
     async fn erase_slice(&self, actor: &Actor, whose: &Whose, indices: BTreeSet<u64>) -> Result<(), Refusal> {

@@ -1,5 +1,6 @@
 //! Signing keys by hand. What the ring allows is decided in `keys`; here a person's words are checked.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ impl Admin {
         algorithm: Option<Algorithm>,
         at_once: bool,
     ) -> Result<Answer, Refusal> {
-        let beside = |rotation: &_| actor.remembers(&Answer::of_rotation(rotation));
+        let beside = |rotation: &_| actor.remembers(&Answer::of_rotation(rotation), BTreeSet::new());
         let by = By::new(&actor.name, &beside);
         Ok(Answer::of_rotation(&self.parts.rotator.rotate(algorithm, at_once, by).await?))
     }
@@ -53,14 +54,14 @@ impl Admin {
     /// Holds a key in the JWKS.
     pub async fn retain_key(&self, actor: &Actor, kid: Kid) -> Result<Answer, Refusal> {
         let answer = |key: &InRing| Answer::of_key(Outcome::Done, key, &self.parts.rotator);
-        let beside = |key: &InRing| actor.remembers(&answer(key));
+        let beside = |key: &InRing| actor.remembers(&answer(key), BTreeSet::new());
         Ok(answer(&self.parts.rotator.retain(kid, By::new(&actor.name, &beside)).await?))
     }
 
     /// Lets a held key go.
     pub async fn release_key(&self, actor: &Actor, kid: Kid) -> Result<Answer, Refusal> {
         let answer = |key: &InRing| Answer::of_key(Outcome::Done, key, &self.parts.rotator);
-        let beside = |key: &InRing| actor.remembers(&answer(key));
+        let beside = |key: &InRing| actor.remembers(&answer(key), BTreeSet::new());
         Ok(answer(&self.parts.rotator.release(kid, By::new(&actor.name, &beside)).await?))
     }
 
@@ -75,7 +76,8 @@ impl Admin {
             return Err(Violation::new("since", "since is in the future").into());
         }
         let rotator = &self.parts.rotator;
-        let beside = |done: &Revocation| actor.remembers(&Answer::of_revocation(done, revoke, None));
+        let beside =
+            |done: &Revocation| actor.remembers(&Answer::of_revocation(done, revoke, None), BTreeSet::new());
         let revocation = if revoke.dry_run {
             rotator.foresee_revocation(kid, &revoke.reason).await?
         } else {
@@ -118,7 +120,7 @@ impl Admin {
         let read = read.ok_or(Refusal::Internal("the key could not be read"))?;
         let (pair, pkcs8) = read.map_err(|bad| Violation::new("pkcs8", bad.to_string()))?;
         let answer = |key: &InRing| Answer::of_key(Outcome::Made, key, &self.parts.rotator);
-        let beside = |key: &InRing| actor.remembers(&answer(key));
+        let beside = |key: &InRing| actor.remembers(&answer(key), BTreeSet::new());
         Ok(answer(&self.parts.rotator.import(pair, pkcs8, By::new(&actor.name, &beside)).await?))
     }
 
@@ -132,7 +134,7 @@ impl Admin {
         let kek = kek.map_err(|error| Violation::new("kek_file", error.to_string()))?;
         let sealer = Sealer::new(kek.expose());
         let kek_id = sealer.kek_id();
-        let beside = |count: &usize| actor.remembers(&Answer::of_rewrap(&kek_id, *count));
+        let beside = |count: &usize| actor.remembers(&Answer::of_rewrap(&kek_id, *count), BTreeSet::new());
         let count = self.parts.rotator.rewrap(sealer, By::new(&actor.name, &beside)).await?;
         Ok(Answer::of_rewrap(&kek_id, count))
     }

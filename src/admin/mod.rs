@@ -147,6 +147,9 @@ pub enum Refusal {
     /// The key was used for something else.
     #[error("this Idempotency-Key was used for another request")]
     KeyOfAnother,
+    /// It was done, and its answer is kept no more.
+    #[error("it was done; its answer was erased with a client that it named")]
+    AnswerErased,
     /// More keys in a day than are kept; the first is forgotten after this.
     #[error("too many requests with an Idempotency-Key within a day: wait, or send it without")]
     TooManyKeys(Duration),

@@ -9,13 +9,14 @@
 //!
 //! After draft-ietf-httpapi-idempotency-key-header.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Actor, Admin, Answer, Refusal};
 use crate::digest::Digest;
+use crate::policy::ClientId;
 use crate::store::{Change, Recalled, Remembered};
 use crate::time::Timestamp;
 
@@ -99,9 +100,11 @@ pub enum Turn {
 
 impl Actor {
     /// What remembers this answer, if the actor wants to be able to ask again. It belongs to the act's own changes.
-    pub(super) fn remembers(&self, answer: &Answer) -> Option<Change> {
+    /// `clients` are all that it names, for it is erased with the first of them that goes.
+    pub(super) fn remembers(&self, answer: &Answer, clients: BTreeSet<ClientId>) -> Option<Change> {
         let Once { keyed: Keyed { id, caller, request }, until, .. } = **self.once.as_ref()?;
-        Some(Change::Remember(Remembered { id, caller, request, answer: answer.line(), until }))
+        let remembered = Remembered { id, caller, request, answer: Some(answer.line()), until };
+        Some(Change::Remember(remembered, clients))
     }
 
     /// What puts a fuller answer in the place of the one that was remembered with the act.
@@ -122,8 +125,9 @@ impl Admin {
         match answer {
             Some(found) if found.request != keyed.request => Err(Refusal::KeyOfAnother),
             Some(found) => {
+                let text = found.answer.ok_or(Refusal::AnswerErased)?;
                 let unreadable = Refusal::Internal("a remembered answer cannot be read");
-                Answer::parse(&found.answer).map(Turn::Told).ok_or(unreadable)
+                Answer::parse(&text).map(Turn::Told).ok_or(unreadable)
             }
             None if of_caller >= MOST || bytes >= MOST_BYTES => {
                 let wait = first_end.map(|end| end.since(self.parts.clock.now()));
@@ -134,8 +138,13 @@ impl Admin {
     }
 
     /// Writes what only tells that something was done, where the act had nothing to change.
-    pub(super) async fn remember_alone(&self, actor: &Actor, answer: &Answer) -> Result<(), Refusal> {
-        if let Some(change) = actor.remembers(answer) {
+    pub(super) async fn remember_alone(
+        &self,
+        actor: &Actor,
+        answer: &Answer,
+        clients: BTreeSet<ClientId>,
+    ) -> Result<(), Refusal> {
+        if let Some(change) = actor.remembers(answer, clients) {
             self.parts.recorder.act(Vec::new(), vec![change]).await?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::audit::leaf::Record;
 use crate::issue::preview::{Shape, shapes};
 use crate::policy::plan::{Complaint, Difference, Plan, Rules, Wanted, changed_members, plan};
 use crate::policy::snapshot::Lifetimes;
-use crate::policy::{Client, Policy, RegisteredClient, Resource, ScopeRule, Violation};
+use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, ScopeRule, Violation};
 use crate::store::Change;
 use crate::time::Timestamp;
 
@@ -105,7 +105,8 @@ impl Admin {
         let plan = self.planned(&policy, asked)?;
         let shown = shown(&policy, &plan, self.parts.lifetimes);
         if plan.is_empty() {
-            self.remember_alone(actor, &Answer::done(&shown)).await?;
+            // Nothing changes, and so nobody is named.
+            self.remember_alone(actor, &Answer::done(&shown), BTreeSet::new()).await?;
             return Ok(shown);
         }
         for Difference { before, after } in &plan.clients {
@@ -114,8 +115,9 @@ impl Admin {
             sides.try_for_each(|side| actor.check_scope(&side.client.scope))?;
         }
         let records = records(actor, &plan, &shown);
-        let mut changes = changes(&plan, self.now());
-        changes.extend(actor.remembers(&Answer::done(&shown)));
+        // The answer before the deletions: they erase it where it names a client that goes.
+        let remembers = actor.remembers(&Answer::done(&shown), named(&shown));
+        let changes = remembers.into_iter().chain(changes(&plan, self.now())).collect();
         self.apply_all(&acting, records, changes).await?;
         Ok(shown)
     }
@@ -247,6 +249,13 @@ fn shown(before: &Policy, plan: &Plan, lifetimes: Lifetimes) -> Planned {
     Planned { policy_version: before.version, changes, tokens: tokens(before, plan, lifetimes) }
 }
 
+/// The clients that are told of: those that change, and those whose tokens do.
+fn named(shown: &Planned) -> BTreeSet<ClientId> {
+    let changed = shown.changes.iter().filter(|change| change.kind == "client").map(|change| &change.name);
+    let all = changed.chain(shown.tokens.iter().map(|change| &change.client_id));
+    all.filter_map(|id| ClientId::parse(id).ok()).collect()
+}
+
 fn uri(resource: &Resource) -> &str {
     resource.uri.as_str()
 }
@@ -290,7 +299,7 @@ fn tokens(before: &Policy, plan: &Plan, lifetimes: Lifetimes) -> Vec<TokenChange
         before.clients.iter().filter(|(_, held)| held.client.scope.tokens().any(|t| scopes.contains(t)));
     let changed = plan.clients.iter().filter_map(|side| side.before.as_ref().or(side.after.as_ref()));
     let ids: BTreeSet<_> = holders.map(|(id, _)| id).chain(changed.map(|side| &side.client.id)).collect();
-    let of = |policy: &Policy, id: &crate::policy::ClientId| {
+    let of = |policy: &Policy, id: &ClientId| {
         let registered = policy.clients.get(id).filter(|registered| !registered.client.disabled);
         registered.map(|registered| shapes(registered, policy, lifetimes)).unwrap_or_default()
     };

@@ -62,8 +62,9 @@ impl Admin {
             Change::EndSecret(old.secret_id.clone(), end)
         };
         changes.extend(live.iter().map(ended));
-        changes.push(Change::AddSecret(client.id, hash));
-        changes.extend(actor.remembers(&shown.answer(Secrets::Withheld)));
+        changes.push(Change::AddSecret(client.id.clone(), hash));
+        // It names the secret only, which is the client's.
+        changes.extend(actor.remembers(&shown.answer(Secrets::Withheld), [client.id].into()));
         self.apply(&acting, record, changes).await?;
         Ok(shown)
     }

@@ -204,6 +204,7 @@ pub(super) fn not_done(refusal: &Refusal, request_id: &str) -> Response {
         Refusal::Policy(_) => (StatusCode::BAD_REQUEST, "invalid policy"),
         Refusal::StillRunning => (StatusCode::CONFLICT, "still running"),
         Refusal::KeyOfAnother => (StatusCode::UNPROCESSABLE_ENTITY, "another request"),
+        Refusal::AnswerErased => (StatusCode::GONE, "answer erased"),
         Refusal::TooManyKeys(_) => (StatusCode::TOO_MANY_REQUESTS, "too many keys"),
         Refusal::Beyond(_) => (StatusCode::FORBIDDEN, "beyond your own scopes"),
         Refusal::ClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),

@@ -1,6 +1,8 @@
 //! What a transaction may change beside the log. Each change is recorded by an entry of the same batch,
 //! but for those that the store keeps for itself: facts about it, and assertions that were used.
 
+use std::collections::BTreeSet;
+
 use crate::audit::directory::StoredPage;
 use crate::digest::Digest;
 use crate::jose::Kid;
@@ -32,8 +34,8 @@ pub struct Remembered {
     pub caller: Digest,
     /// Over route and body.
     pub request: Digest,
-    /// What was answered, without secrets.
-    pub answer: String,
+    /// What was answered, without secrets; `None` once it was erased with a client that it named.
+    pub answer: Option<String>,
     /// When it may be forgotten.
     pub until: Timestamp,
 }
@@ -52,7 +54,7 @@ pub enum Change {
     DeleteResource(ResourceUri, u64),
     /// Takes away a scope of this version, like a resource. Made again it gets another `key`.
     DeleteScope(ScopeToken, u64),
-    /// Takes away a client of this version with its secrets. Its id is kept as [`reserved_id`](crate::policy::reserved_id) alone.
+    /// Takes away a client of this version with its secrets and what answers say of it. Its id is kept as [`reserved_id`](crate::policy::reserved_id) alone.
     DeleteClient(ClientId, u64),
     /// Adds a secret to a client.
     AddSecret(ClientId, SecretHash),
@@ -99,10 +101,15 @@ pub enum Change {
         /// How many at most.
         at_most: u32,
     },
-    /// Remembers the answer to the act of this transaction. An `id` that is there already is a conflict.
-    Remember(Remembered),
-    /// Puts another text in the place of a remembered answer, by its `id`; one that is gone is passed over.
+    /// Remembers the answer to the act of this transaction, and the clients that it names. An `id` that is there
+    /// already is a conflict.
+    Remember(Remembered, BTreeSet<ClientId>),
+    /// Puts another text in the place of a remembered answer, by its `id`; one that is gone or was erased is passed
+    /// over.
     CompleteAnswer(Digest, String),
+    /// Erases the remembered answers that name this client, registered or not, as its deletion does. That their acts
+    /// were done stays known.
+    EraseAnswers(ClientId),
     /// Forgets remembered answers whose time is over at `now`, the oldest first.
     ForgetAnswers {
         /// The time.
@@ -181,8 +188,9 @@ impl Change {
             | Self::Publish(_)
             | Self::Erase { .. }
             | Self::DropBodies { .. }
-            | Self::Remember(_)
+            | Self::Remember(..)
             | Self::CompleteAnswer(..)
+            | Self::EraseAnswers(_)
             | Self::ForgetAnswers { .. }
             | Self::RevokeToken { .. }
             | Self::RaiseFloor { .. }

@@ -125,6 +125,13 @@ async fn a_deleted_client_looks_like_no_client() {
     .await;
 }
 
+async fn erase(mint: &TestMint, whose: Whose) -> Erased {
+    let held = mintmark::policy::AdminScopes::all();
+    let (name, request_id) = ("unix:7".to_owned(), "r-1".to_owned());
+    let auditor = Actor { name, via: "socket", request_id, once: None, held };
+    mint.app().admin.erase(&auditor, &whose).await.unwrap()
+}
+
 #[tokio::test]
 async fn of_a_client_that_is_deleted_and_erased_no_file_has_the_name() {
     with_mint(async |mint| {
@@ -140,19 +147,10 @@ async fn of_a_client_that_is_deleted_and_erased_no_file_has_the_name() {
         let changes = Some(json!({ "claims": { "who": "person-4711" } }));
         mint.admin_with(Method::PATCH, path, changes, &[("if-match", "*")]).await.assert_status(200);
         delete(mint, path).await.assert_status(204);
-        let held = mintmark::policy::AdminScopes::all();
-        let auditor = Actor {
-            name: "unix:7".to_owned(),
-            via: "socket",
-            request_id: "r-1".to_owned(),
-            once: None,
-            held,
-        };
-        let whose = Whose::Client("person-4711".to_owned());
-        let erased = mint.app().admin.erase(&auditor, &whose).await.unwrap();
+        let erased = erase(mint, Whose::Client("person-4711".to_owned())).await;
         // Registered, a token, disabled, changed, deleted.
         assert_eq!(erased, Erased { erased: 5, more: false, registered: false });
-        mint.admin_with(Method::POST, disable, None, &fields).await.assert_problem(404);
+        mint.admin_with(Method::POST, disable, None, &fields).await.assert_problem(410);
         for _ in 0..2 {
             let bytes = mint.store_bytes();
             assert!(!contains(&bytes, b"person-4711"));
@@ -160,6 +158,96 @@ async fn of_a_client_that_is_deleted_and_erased_no_file_has_the_name() {
             register(mint, "person-4711").await.assert_problem(409);
             mint.restart().await;
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_client_that_is_pruned_and_erased_no_file_has_the_name_and_nothing_is_done_again() {
+    with_mint(async |mint| {
+        let path = "/admin/v1/policy/apply";
+        mint.usual_policy().await;
+        mint.client("person-4711", json!({ "scope": "orders:read" })).await;
+        let fields = [("idempotency-key", "a")];
+        let scope = |name: &str| json!({ "scope": name, "resource": ORDERS, "limit": { "count": 600, "period": 60 } });
+        let policy = json!({
+            "resources": [{ "resource": ORDERS, "signing_alg": "ES256" }],
+            "scopes": [scope("orders:read"), scope("orders:write")],
+            "clients": [{ "client_id": "reader", "scope": "orders:read orders:write" }],
+        });
+        let body = json!({ "policy": policy, "prune": true });
+        let apply = async |mint: &TestMint| {
+            mint.admin_with(Method::POST, path, Some(body.clone()), &fields).await
+        };
+        assert!(apply(mint).await.assert_status(200).text().contains("person-4711"));
+        let gone = apply(mint).await;
+        let detail = "it was done; its answer was erased with a client that it named";
+        assert_eq!(gone.assert_problem(410).json()["detail"], detail);
+        erase(mint, Whose::Client("person-4711".to_owned())).await;
+        register(mint, "later").await.assert_status(201);
+        for _ in 0..2 {
+            let bytes = mint.store_bytes();
+            assert!(!contains(&bytes, b"person-4711"));
+            assert!(contains(&bytes, b"reader"), "these are the store's files");
+            let before = mint.log().await.len();
+            apply(mint).await.assert_problem(410);
+            assert_eq!(mint.log().await.len(), before);
+            mint.admin_get("/admin/v1/clients/later").await.assert_status(200);
+            mint.restart().await;
+        }
+        let other = Some(json!({ "policy": { "resources": [], "scopes": [], "clients": [] } }));
+        mint.admin_with(Method::POST, path, other, &fields).await.assert_problem(422);
+    })
+    .await;
+}
+
+/// Its name is another's label, or what a scope is called: those are not its answers.
+#[tokio::test]
+async fn an_answer_that_only_reads_like_a_deleted_client_stays() {
+    with_mint(async |mint| {
+        mint.usual_policy().await;
+        register(mint, "job").await.assert_status(201);
+        let fields = [("idempotency-key", "a")];
+        let other = json!({ "client_id": "other", "client_name": "job", "scope": "orders:read" });
+        let create =
+            async || mint.admin_with(Method::POST, "/admin/v1/clients", Some(other.clone()), &fields).await;
+        create().await.assert_status(201);
+        let applied = json!({ "resources": [], "clients": [],
+            "scopes": [{ "scope": "job", "resource": ORDERS, "limit": { "count": 6, "period": 60 } }] });
+        let apply = async || {
+            let body = Some(json!({ "policy": applied }));
+            mint.admin_with(Method::POST, "/admin/v1/policy/apply", body, &[("idempotency-key", "b")]).await
+        };
+        let first = apply().await;
+        first.assert_status(200);
+        delete(mint, "/admin/v1/clients/job").await.assert_status(204);
+        delete(mint, &scope_path("job")).await.assert_status(204);
+        assert_eq!(create().await.assert_status(201).json()["client_id"], "other");
+        assert_eq!(apply().await.assert_status(200).text(), first.text());
+        mint.admin_get(&scope_path("job")).await.assert_problem(404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_erasure_takes_what_answers_say_of_a_client_that_lives() {
+    with_mint(async |mint| {
+        mint.usual_policy().await;
+        let ask = async |id: &str, key: &str| {
+            let path = format!("/admin/v1/clients/{id}/disable");
+            mint.admin_with(Method::POST, &path, None, &[("idempotency-key", key)]).await
+        };
+        register(mint, "other").await.assert_status(201);
+        for (nth, whose) in [Whose::Client, Whose::Subject].into_iter().enumerate() {
+            let key = format!("key {nth}");
+            ask("reader", &key).await.assert_status(200);
+            ask("other", &format!("other {nth}")).await.assert_status(200);
+            erase(mint, whose("reader".to_owned())).await;
+            ask("reader", &key).await.assert_problem(410);
+            ask("other", &format!("other {nth}")).await.assert_status(200);
+        }
+        // Nobody is called so.
+        erase(mint, Whose::Subject("not a client\n".to_owned())).await;
     })
     .await;
 }

@@ -1,41 +1,34 @@
 //! The rows of answers that are given again.
 
+use std::collections::BTreeSet;
+
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::number::{signed, unsigned};
+use super::policy_rows::one_row;
 use crate::digest::Digest;
-use crate::policy::ClientId;
+use crate::policy::{ClientId, reserved_id};
 use crate::store::{Change, Recalled, Remembered, StoreFault};
 use crate::time::Timestamp;
 
 pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreFault> {
     match change {
-        Change::Remember(Remembered { id, caller, request, answer, until }) => {
-            let made = sqlx::query(
-                "INSERT INTO idempotent_answers (id_hash, caller, request, answer, bytes, until)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id_hash) DO NOTHING",
+        Change::Remember(remembered, clients) => remember(connection, remembered, clients).await,
+        Change::CompleteAnswer(id, answer) => {
+            // What was erased meanwhile stays so.
+            sqlx::query(
+                "UPDATE idempotent_answers SET answer = $2, bytes = $3
+                 WHERE id_hash = $1 AND answer IS NOT NULL",
             )
             .bind(id.as_bytes().as_slice())
-            .bind(caller.as_bytes().as_slice())
-            .bind(request.as_bytes().as_slice())
             .bind(answer.as_str())
             .bind(signed(answer.len() as u64))
-            .bind(signed(until.micros()))
             .execute(connection)
             .await?;
-            // Who asked twice at once, of two nodes, acts once.
-            if made.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
-        }
-        Change::CompleteAnswer(id, answer) => {
-            sqlx::query("UPDATE idempotent_answers SET answer = $2, bytes = $3 WHERE id_hash = $1")
-                .bind(id.as_bytes().as_slice())
-                .bind(answer.as_str())
-                .bind(signed(answer.len() as u64))
-                .execute(connection)
-                .await?;
             Ok(())
         }
+        Change::EraseAnswers(client) => Ok(erase(connection, client).await?),
         Change::ForgetAnswers { now, at_most } => {
             sqlx::query(
                 "DELETE FROM idempotent_answers WHERE id_hash IN
@@ -51,17 +44,48 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
     }
 }
 
-/// Forgets the answers that show this client, which is gone: they would be all that names it. Who asks again for what
-/// was done to it is told that there is no such client, or that its identifier is taken.
-pub(super) async fn forget_client(
+async fn remember(
     connection: &mut SqliteConnection,
-    id: &ClientId,
-) -> Result<(), sqlx::Error> {
-    // An answer holds its body as a text, so the quotes of that are escaped. An identifier has nothing to escape.
-    let shown = ["client_id", "name"].map(|member| format!(r#"{member}\":\"{id}\""#));
-    let forget = "DELETE FROM idempotent_answers WHERE instr(answer, $1) > 0 OR instr(answer, $2) > 0";
-    let [by_id, by_name] = shown;
-    sqlx::query(forget).bind(by_id).bind(by_name).execute(connection).await.map(drop)
+    Remembered { id, caller, request, answer, until }: &Remembered,
+    clients: &BTreeSet<ClientId>,
+) -> Result<(), StoreFault> {
+    let made = sqlx::query(
+        "INSERT INTO idempotent_answers (id_hash, caller, request, answer, bytes, until)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id_hash) DO NOTHING",
+    )
+    .bind(id.as_bytes().as_slice())
+    .bind(caller.as_bytes().as_slice())
+    .bind(request.as_bytes().as_slice())
+    .bind(answer.as_deref())
+    .bind(signed(answer.as_ref().map_or(0, String::len) as u64))
+    .bind(signed(until.micros()))
+    .execute(&mut *connection)
+    .await?;
+    // Who asked twice at once, of two nodes, acts once.
+    one_row(&made)?;
+    for client in clients {
+        sqlx::query("INSERT INTO answered_clients (client, answer) VALUES ($1, $2)")
+            .bind(reserved_id(client).as_bytes().as_slice())
+            .bind(id.as_bytes().as_slice())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Erases the answers that name this client: were it gone, they would be all that names it. Who asks again for what
+/// was done is told that it was.
+pub(super) async fn erase(connection: &mut SqliteConnection, client: &ClientId) -> Result<(), sqlx::Error> {
+    let client = reserved_id(client);
+    // What is empty names nobody, the others that it named no more than this one.
+    for erasing in [
+        "UPDATE idempotent_answers SET answer = NULL, bytes = 0
+         WHERE id_hash IN (SELECT answer FROM answered_clients WHERE client = $1)",
+        "DELETE FROM answered_clients WHERE answer IN (SELECT answer FROM answered_clients WHERE client = $1)",
+    ] {
+        sqlx::query(erasing).bind(client.as_bytes().as_slice()).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn recall(

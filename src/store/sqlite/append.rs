@@ -241,9 +241,10 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
             Ok(assertion_rows::forget(connection, *until, *at_most).await?)
         }
         Change::DropBodies { month, at_most } => Ok(parts::thin(connection, *month, *at_most).await?),
-        Change::Remember(_) | Change::CompleteAnswer(..) | Change::ForgetAnswers { .. } => {
-            answer_rows::apply(connection, change).await
-        }
+        Change::Remember(..)
+        | Change::CompleteAnswer(..)
+        | Change::EraseAnswers(_)
+        | Change::ForgetAnswers { .. } => answer_rows::apply(connection, change).await,
         Change::SetFact(name, value) => {
             sqlx::query(
                 "INSERT INTO facts (name, value) VALUES ($1, $2)

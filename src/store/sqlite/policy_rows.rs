@@ -76,7 +76,7 @@ async fn delete_client(
     {
         sqlx::query(named).bind(id.as_str()).execute(&mut *connection).await?;
     }
-    answer_rows::forget_client(&mut *connection, id).await?;
+    answer_rows::erase(&mut *connection, id).await?;
     let client = sqlx::query("DELETE FROM clients WHERE id = $1 AND version = $2");
     one_row(&client.bind(id.as_str()).bind(signed(version)).execute(&mut *connection).await?)?;
     let reserved = sqlx::query("INSERT INTO deleted_clients (id_hash) VALUES ($1)");
