@@ -150,7 +150,6 @@ async fn over_a_faulty_store() -> Faulty {
         rotator: Arc::new(rotator),
         served: Served::new(store.clone(), publisher.published()),
         standings: Arc::new(Standings::new(store.clone(), recorder, clock.clone())),
-        last_uses: Arc::default(),
         hashing: Workers::on_every_core(2),
         clock,
         entropy,
