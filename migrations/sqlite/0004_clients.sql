@@ -43,7 +43,8 @@ CREATE TABLE idempotent_answers (
     caller  BLOB NOT NULL,
     request BLOB NOT NULL,
     answer  TEXT NOT NULL,
+    bytes   INTEGER NOT NULL,
     until   INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX idempotent_answers_by_end ON idempotent_answers (until);
-CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until);
+CREATE INDEX idempotent_answers_by_caller ON idempotent_answers (caller, until, bytes);

@@ -23,6 +23,8 @@ use crate::time::Timestamp;
 const KEPT: Duration = Duration::from_hours(24);
 /// As many answers are kept for one caller. Whoever wants more at once does without a key, or waits.
 const MOST: u64 = 10_000;
+/// As many bytes of answers, and one answer more: a policy's may be long.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// Answers that are forgotten by one transaction.
 const SLICE: u32 = 1_000;
 /// The longest key, in characters.
@@ -115,7 +117,7 @@ impl Admin {
         // An act whose outcome was unknown is written or lost after this, and in force.
         self.tick().await?;
         self.parts.recorder.settle().await?;
-        let Recalled { answer, of_caller, first_end } =
+        let Recalled { answer, of_caller, bytes, first_end } =
             self.parts.store.recall(&keyed.id, &keyed.caller).await?;
         match answer {
             Some(found) if found.request != keyed.request => Err(Refusal::KeyOfAnother),
@@ -123,7 +125,7 @@ impl Admin {
                 let unreadable = Refusal::Internal("a remembered answer cannot be read");
                 Answer::parse(&found.answer).map(Turn::Told).ok_or(unreadable)
             }
-            None if of_caller >= MOST => {
+            None if of_caller >= MOST || bytes >= MOST_BYTES => {
                 let wait = first_end.map(|end| end.since(self.parts.clock.now()));
                 Err(Refusal::TooManyKeys(wait.unwrap_or_default()))
             }

@@ -6,9 +6,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
-use super::failure::Failure;
+use super::bearer::{Bearer, read_secret};
+use super::failure::{Failure, cause};
+use super::grant::Asker;
 use super::output::Format;
 use super::wire::Address;
 use crate::config::Settings;
@@ -26,11 +28,20 @@ const ANY_ISSUER: &str = "http://localhost";
 #[command(next_help_heading = "Options of every command")]
 pub struct Globals {
     /// The configuration file [default: mintmark.toml, if it exists]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The admin API: `unix:PATH`, `https://HOST` or, on loopback, `http://HOST:PORT`.
     #[arg(long, global = true, value_name = "ADDRESS", help = ADMIN_HELP)]
     pub admin: Option<String>,
+    /// Over TCP: the client that administers
+    #[arg(long, global = true, value_name = "ID")]
+    pub admin_client: Option<String>,
+    /// Over TCP: a file with that client's secret, which nobody else can read
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub admin_secret_file: Option<PathBuf>,
+    /// Over TCP: who issues its tokens [default: the configured issuer]
+    #[arg(long, global = true, value_name = "URL")]
+    pub admin_issuer: Option<String>,
     /// How to print: table or json [default: table on a terminal, else json]
     #[arg(short = 'o', global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Option<Format>,
@@ -47,8 +58,10 @@ impl Globals {
             Ok(text) => Ok(Some((path, text))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.config.is_none() => Ok(None),
             Err(error) => Err(Failure::usage(format!(
-                "cannot read the configuration file {}: {error}; see --config",
-                path.display()
+                "cannot read the configuration file {0}: {1}; name another by --config, or make it: \
+                 mintmark init --config {0}",
+                path.display(),
+                cause(&error)
             ))),
         }
     }
@@ -77,6 +90,27 @@ impl Globals {
         match &self.admin {
             Some(text) => Ok(Address::parse(text)?),
             None => Ok(Address::Unix(self.places()?.admin.socket)),
+        }
+    }
+
+    /// Who administers over TCP; nobody in particular on the socket.
+    pub fn admin_bearer(&self) -> Result<Option<Bearer>, Failure> {
+        let over_tcp = !matches!(self.admin_address()?, Address::Unix(_));
+        match (over_tcp, &self.admin_client, &self.admin_secret_file) {
+            (true, Some(client), Some(file)) => {
+                let issuer = self.admin_issuer.clone().map_or_else(|| self.issuer_url(), Ok)?;
+                let issuer = Address::parse(&issuer)?;
+                let secret = read_secret(file)?;
+                Ok(Some(Bearer::new(Asker { issuer, client: client.clone(), secret })))
+            }
+            (true, ..) => Err(Failure::usage(
+                "over TCP the admin API asks for a token: give --admin-client ID and --admin-secret-file FILE",
+            )),
+            (false, None, None) if self.admin_issuer.is_none() => Ok(None),
+            (false, ..) => Err(Failure::usage(
+                "the admin socket asks for no credential: give --admin an address over TCP, or leave out \
+                 --admin-client, --admin-secret-file and --admin-issuer",
+            )),
         }
     }
 

@@ -9,16 +9,16 @@ mod revoke;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use clap::Subcommand;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use clap::{Subcommand, ValueHint};
+use hyper::header::HeaderMap;
 use hyper::{Method, Uri};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::admin::{escaped, refusal};
+use super::admin::refusal;
 use super::failure::{Exit, Failure};
+use super::grant::Asker;
 use super::session::Session;
 use super::values;
 use super::wire::{self, Address};
@@ -30,11 +30,13 @@ use crate::jose::verify::{Decoded, Expected, decode_unverified, verify_access_to
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
     /// Ask the token endpoint for a token, as a client
+    #[command(after_help = "Example:\n  \
+        mintmark token request --client web --secret-file secret --scope orders:read")]
     Request(#[command(flatten)] Request),
     /// Show header and claims of a token without checking it
     Inspect {
         /// A file with the token; - is standard input
-        #[arg(default_value = "-")]
+        #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Check a token as an API would; exit code 1 if it is not valid
@@ -52,7 +54,7 @@ pub(super) struct Request {
     #[arg(long, value_name = "ID")]
     client: String,
     /// A file with the client's secret; - is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     secret_file: PathBuf,
     /// The scopes, as one text with blanks [default: the client's default scope]
     #[arg(long, value_name = "SCOPES")]
@@ -61,7 +63,7 @@ pub(super) struct Request {
     #[arg(long, value_name = "URI")]
     resource: Option<String>,
     /// The server [default: the configured issuer, else the public listener]
-    #[arg(long)]
+    #[arg(long, value_hint = ValueHint::Url)]
     url: Option<String>,
 }
 
@@ -69,10 +71,10 @@ pub(super) struct Request {
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
     /// A file with the token; - is standard input
-    #[arg(default_value = "-")]
+    #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// The issuer's keys: a file, or the URL of its jwks.json
-    #[arg(long, value_name = "URL|FILE")]
+    #[arg(long, value_name = "URL|FILE", value_hint = ValueHint::FilePath)]
     jwks: String,
     /// The issuer, exactly
     #[arg(long)]
@@ -103,27 +105,10 @@ async fn request(asked: &Request, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     let address = Address::parse(&url)?;
     let text = session.read_text(&asked.secret_file)?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    // RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
-    let pair = STANDARD.encode(format!("{}:{}", escaped(&asked.client), escaped(secret)));
-    let mut credential = HeaderValue::try_from(format!("Basic {pair}"))
-        .map_err(|_| Failure::usage("the client's identifier or secret cannot be sent"))?;
-    credential.set_sensitive(true);
-    let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, credential);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    let mut form = "grant_type=client_credentials".to_owned();
-    for (name, value) in [("scope", &asked.scope), ("resource", &asked.resource)] {
-        if let Some(value) = value {
-            form.extend(["&", name, "=", &escaped(value)]);
-        }
-    }
-    let answer = wire::send(&address, Method::POST, "/oauth2/token", headers, Bytes::from(form)).await?;
-    if !answer.status.is_success() {
-        return Err(refusal(answer.status, &answer.headers, &answer.body));
-    }
-    let granted: Value = serde_json::from_slice(&answer.body)
-        .map_err(|_| Failure::refused(format!("the answer of {address} is not JSON: is it Mintmark?")))?;
+    let secret = SecretString::from(text.trim_end_matches(['\r', '\n']));
+    let client = Asker { issuer: address, client: asked.client.clone(), secret };
+    let granted =
+        client.ask([("scope", asked.scope.as_deref()), ("resource", asked.resource.as_deref())]).await?;
     session.print(&granted)?;
     Ok(Exit::Done)
 }

@@ -69,7 +69,7 @@ impl SecretFileError {
         let path = shown(self.path());
         match self {
             Self::Missing(_) | Self::NotAFile(_) | Self::TooLong(..) => {
-                "name the file that holds the key".to_owned()
+                "name the file that holds it".to_owned()
             }
             Self::Io(..) => "let the user of this process use it".to_owned(),
             Self::Owner(..) => format!("chown {} {path}", process_user()),

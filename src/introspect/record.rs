@@ -40,15 +40,15 @@ struct RevokedBody<'a> {
     via: &'static str,
     request_id: &'a str,
     source_ip: Option<&'a str>,
-    /// `token`, `client` or `all`.
-    object: &'static str,
+    /// The `jti`, the client, or `all`.
+    object: &'a str,
     client_id: Option<&'a str>,
     jti: Option<&'a str>,
     issued_before: Option<String>,
 }
 
 impl<'a> RevokedBody<'a> {
-    fn by(by: &'a Revoker<'_>, object: &'static str) -> Self {
+    fn by(by: &'a Revoker<'_>, object: &'a str) -> Self {
         Self {
             actor: by.actor,
             via: by.via,
@@ -65,7 +65,7 @@ impl<'a> RevokedBody<'a> {
 /// One token is revoked.
 pub(super) fn of_token(issuer: &str, by: &Revoker<'_>, token: &IssuedToken<'_>) -> Record {
     let (client_id, jti) = (token.client_id, Some(token.jti));
-    let body = RevokedBody { client_id, jti, ..RevokedBody::by(by, "token") };
+    let body = RevokedBody { client_id, jti, ..RevokedBody::by(by, token.jti) };
     Record {
         lk: Some(jti_hash(issuer, token.jti)),
         exp: Some(token.expires_at.seconds()),
@@ -75,8 +75,7 @@ pub(super) fn of_token(issuer: &str, by: &Revoker<'_>, token: &IssuedToken<'_>) 
 
 /// What was issued before a time is revoked, to one client or to all.
 pub(super) fn of_floor(by: &Revoker<'_>, client_id: Option<&str>, not_before: Timestamp) -> Record {
-    let object = if client_id.is_some() { "client" } else { "all" };
     let issued_before = Some(not_before.to_string());
-    let body = RevokedBody { client_id, issued_before, ..RevokedBody::by(by, object) };
+    let body = RevokedBody { client_id, issued_before, ..RevokedBody::by(by, client_id.unwrap_or("all")) };
     Record::of(EventType::TokenRevoked, body::line(&body))
 }

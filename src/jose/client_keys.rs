@@ -52,8 +52,8 @@ pub enum BadClientKeys {
     /// A faulty key; counted from 0.
     #[error("keys[{0}]: {1}")]
     Key(usize, BadJwk),
-    /// An RSA key whose private half anybody can compute; counted from 0.
-    #[error("keys[{0}]: n is easily factored; make another key")]
+    /// An RSA modulus with a small factor, or of a kind of chip whose primes can be guessed; counted from 0.
+    #[error("keys[{0}]: n is not the product of two large random primes; make another key")]
     Weak(usize),
     /// A `kid` that is not a string of 1 to 256 bytes; counted from 0.
     #[error("keys[{0}]: kid is not a string of 1 to 256 bytes")]
@@ -94,7 +94,9 @@ impl ClientKeys {
         if !ALGORITHMS.contains(&key.algorithm()) {
             return Err(BadClientKeys::Unsupported(index));
         }
-        if matches!(&key, PublicJwk::Rsa(rsa) if rsa_strength::is_factored_easily(rsa.modulus())) {
+        if let PublicJwk::Rsa(rsa) = &key
+            && rsa_strength::is_weak_modulus(rsa.modulus())
+        {
             return Err(BadClientKeys::Weak(index));
         }
         let kid = jwk_set::kid(jwk, &key).ok_or(BadClientKeys::Kid(index))?;

@@ -18,14 +18,6 @@ pub fn has_small_order(public: &[u8; 32]) -> bool {
     SMALL_ORDER.contains(&y)
 }
 
-/// Whether the y coordinate is below p = 2^255 - 19. RFC 8032 section 5.1.3 refuses the others, which
-/// are second spellings of keys; ring takes them.
-pub(super) fn is_reduced(public: &[u8; 32]) -> bool {
-    let mut y = *public;
-    y[31] &= 0x7f;
-    y.iter().rev().lt(high(0xed).iter().rev())
-}
-
 /// The y coordinates of all points whose order divides 8, with the encodings
 /// of 0 and 1 that are not reduced modulo p (the list of libsodium).
 const SMALL_ORDER: [[u8; 32]; 7] = [
@@ -85,15 +77,6 @@ mod tests {
         assert!(!verify(&public, &[0x73], signature.as_ref()));
         assert!(!verify(&public, &[0x72], &signature.as_ref()[1..]));
         assert!(!has_small_order(&public));
-    }
-
-    #[test]
-    fn a_coordinate_is_below_the_prime() {
-        for (y, reduced) in [(low(2), true), (high(0xec), true), (high(0xed), false), (high(0xff), false)] {
-            let mut negative = y;
-            negative[31] |= 0x80;
-            assert_eq!((is_reduced(&y), is_reduced(&negative)), (reduced, reduced), "{y:02x?}");
-        }
     }
 
     /// With the signature R = identity, s = 0 a point of small order "signs"

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::rsa::{BadRsa, RsaPublicKey, Scheme};
-use super::{Algorithm, Kid, ed25519};
+use super::{Algorithm, Kid, ed25519, ed25519_point};
 use crate::digest::{Digest, base64url, base64url_decode};
 
 /// A public key that signatures may be verified with. Its `Display` is the JWK
@@ -231,7 +231,7 @@ impl PublicJwk {
                     },
                 )
             }
-            Self::Ed25519 { x } => !ed25519::has_small_order(x) && ed25519::is_reduced(x),
+            Self::Ed25519 { x } => ed25519_point::is_on_curve(x) && !ed25519::has_small_order(x),
             Self::Rsa(_) => true,
         }
     }

@@ -4,6 +4,7 @@
 pub mod algorithm;
 pub mod client_keys;
 pub mod ed25519;
+mod ed25519_point;
 pub mod import;
 pub mod jwk;
 pub mod jwk_set;

@@ -89,14 +89,14 @@ const SMALL_PRIMES: [u32; 38] = [
     107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 ];
 
-/// Whether anybody can factor a modulus of which nothing else is known: a small prime divides it, or
-/// such a chip made it.
-pub(super) fn is_factored_easily(modulus: &[u8]) -> bool {
+/// Whether a public modulus shows by itself that it is no product of two large and random primes.
+pub(super) fn is_weak_modulus(modulus: &[u8]) -> bool {
     SMALL_PRIMES.iter().any(|prime| remainder(modulus, *prime) == 0) || has_roca_fingerprint(modulus)
 }
 
-fn remainder(modulus: &[u8], prime: u32) -> u32 {
-    modulus.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % prime)
+/// A big-endian number modulo a small one.
+fn remainder(number: &[u8], divisor: u32) -> u32 {
+    number.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % divisor)
 }
 
 /// The primes of such a chip are powers of 65537 modulo every small prime, and

@@ -127,6 +127,8 @@ pub struct Recalled {
     pub answer: Option<Remembered>,
     /// How many answers are kept for the caller.
     pub of_caller: u64,
+    /// How many bytes those answers are long.
+    pub bytes: u64,
     /// When the first of those may be forgotten.
     pub first_end: Option<Timestamp>,
 }

@@ -99,6 +99,8 @@ async fn every_act_is_told_again_word_for_word_and_its_secret_never() {
         let kid = mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid;
         let of_key = |verb: &str| format!("/admin/v1/keys/{kid}/{verb}");
         let of_client = |verb: &str| format!("{CLIENTS}/job/{verb}");
+        let policy = json!({ "resources": [], "scopes": [], "clients": [a_client("third")] });
+        let policy = json!({ "policy": policy });
         let acts = [
             (CLIENTS.to_owned(), Some(a_client("job")), 201),
             (of_client("disable"), None, 200),
@@ -106,6 +108,8 @@ async fn every_act_is_told_again_word_for_word_and_its_secret_never() {
             // Nothing is to be done, and that too is told again.
             (of_client("enable"), None, 200),
             (of_client("secrets"), Some(json!({ "overlap": 86_400 })), 201),
+            ("/admin/v1/policy/apply".to_owned(), Some(policy.clone()), 200),
+            ("/admin/v1/policy/apply".to_owned(), Some(policy), 200),
             ("/admin/v1/keys/import".to_owned(), Some(json!({ "pkcs8": pem() })), 201),
             (of_key("retain"), None, 200),
             (of_key("retain"), None, 200),
@@ -123,7 +127,7 @@ async fn every_act_is_told_again_word_for_word_and_its_secret_never() {
             first.assert_status(*status);
             firsts.push(first);
         }
-        assert!(firsts[12].json()["unexpired"]["count"].is_u64(), "{}", firsts[12].text());
+        assert!(firsts[14].json()["unexpired"]["count"].is_u64(), "{}", firsts[14].text());
         let (log, ring) = (mint.log().await.len(), mint.app().rotator.ring());
         for (nth, ((path, body, _), first)) in acts.iter().zip(&firsts).enumerate() {
             let again = ask(mint, path, &format!("key {nth}"), body.as_ref()).await;
@@ -267,7 +271,7 @@ async fn one_caller_has_room_for_ten_thousand_answers() {
         ask(mint, &path, "first", None).await.assert_status(200);
         let mut other = foreign_connection(&mint.data_dir().join("mintmark.db")).await;
         let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
-            INSERT INTO idempotent_answers SELECT randomblob(32), caller, request, answer, until
+            INSERT INTO idempotent_answers SELECT randomblob(32), caller, request, answer, bytes, until
             FROM n, idempotent_answers";
         sqlx::query(fill).execute(&mut other).await.unwrap();
         other.close().await.unwrap();

@@ -59,6 +59,7 @@ mod searching;
 mod secrets;
 mod signing;
 mod starting;
+mod strict_bodies;
 mod tail;
 mod unexpired;
 

@@ -30,6 +30,7 @@ const HEADINGS: [&str; 5] = ["INDEX", "TIME", "EVENT", "BY", "ABOUT"];
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Find entries, the newest first; each search is itself recorded
+    #[command(after_help = "Example:\n  mintmark audit search --client web --event token.issued --from 2h")]
     Search(#[command(flatten)] Search),
     /// Print entries as they come, the newest last, until Ctrl-C; each run is itself recorded
     Tail(#[command(flatten)] tail::Tail),
@@ -110,7 +111,7 @@ fn row(entry: &Value, times: &Times) -> Vec<String> {
         nothing if nothing == NOTHING => member(leaf, "kid").chars().take(8).collect(),
         about => about,
     };
-    vec![member(entry, "index"), time, member(leaf, "t"), first(&["client_id", "actor"]), about]
+    vec![member(entry, "index"), time, member(leaf, "t"), first(&["actor", "client_id"]), about]
 }
 
 #[cfg(test)]
@@ -130,6 +131,11 @@ mod tests {
         let utc = times(&Zone::utc());
         assert_eq!(row(&issued, &utc), ["7", "2026-11-21 22:58:01Z", "token.issued", "web", "orders:read"]);
         assert_eq!(row(&issued, &times(&berlin()))[1], "2026-11-21 23:58:01");
+        let revoked = json!({
+            "index": 8, "salt": null, "leaf": { "t": "token.revoked", "ts": "2026-11-21T22:58:01.123456Z" },
+            "body": { "actor": "unix:0", "object": "web", "client_id": "web" }
+        });
+        assert_eq!(row(&revoked, &utc)[2..], ["token.revoked", "unix:0", "web"]);
         let erased = json!({ "index": 7, "leaf": issued["leaf"], "body": null, "salt": null });
         assert_eq!(row(&erased, &utc)[3..], ["-", "kPrK_qmx"]);
     }

@@ -275,7 +275,7 @@ async fn a_file_that_no_private_key_may_lie_in_is_never_sent() {
         (at("link"), "has mode 0604"),
         (at("folder"), "is not a regular file"),
         (at("fifo"), "is not a regular file"),
-        (at("missing"), "does not exist; name the file that holds the key"),
+        (at("missing"), "does not exist; name the file that holds it"),
         (open.path().join("key"), "is writable by everyone; chmod o-w "),
         (at("large"), "more than 16384"),
         (at("empty"), "is not an unencrypted PKCS#8 key in PEM"),

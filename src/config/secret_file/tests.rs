@@ -32,7 +32,7 @@ fn a_secret_is_read_up_to_its_bound_and_no_further() {
     for length in [MOST + 1, 1_000_000] {
         write(&path, &"x".repeat(length), 0o600);
         let line = read(&path).unwrap_err().to_string();
-        let expected = format!("has {length} bytes, more than {MOST}; name the file that holds the key");
+        let expected = format!("has {length} bytes, more than {MOST}; name the file that holds it");
         assert!(line.ends_with(&expected), "{line}");
     }
 }

@@ -5,6 +5,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::number::{signed, unsigned};
 use crate::digest::Digest;
+use crate::policy::ClientId;
 use crate::store::{Change, Recalled, Remembered, StoreFault};
 use crate::time::Timestamp;
 
@@ -12,13 +13,14 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
     match change {
         Change::Remember(Remembered { id, caller, request, answer, until }) => {
             let made = sqlx::query(
-                "INSERT INTO idempotent_answers (id_hash, caller, request, answer, until)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id_hash) DO NOTHING",
+                "INSERT INTO idempotent_answers (id_hash, caller, request, answer, bytes, until)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id_hash) DO NOTHING",
             )
             .bind(id.as_bytes().as_slice())
             .bind(caller.as_bytes().as_slice())
             .bind(request.as_bytes().as_slice())
             .bind(answer.as_str())
+            .bind(signed(answer.len() as u64))
             .bind(signed(until.micros()))
             .execute(connection)
             .await?;
@@ -26,9 +28,10 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
             if made.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
         }
         Change::CompleteAnswer(id, answer) => {
-            sqlx::query("UPDATE idempotent_answers SET answer = $2 WHERE id_hash = $1")
+            sqlx::query("UPDATE idempotent_answers SET answer = $2, bytes = $3 WHERE id_hash = $1")
                 .bind(id.as_bytes().as_slice())
                 .bind(answer.as_str())
+                .bind(signed(answer.len() as u64))
                 .execute(connection)
                 .await?;
             Ok(())
@@ -46,6 +49,19 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
         }
         _ => Err(StoreFault::Broken("not a change of the answers".to_owned())),
     }
+}
+
+/// Forgets the answers that show this client, which is gone: they would be all that names it. Who asks again for what
+/// was done to it is told that there is no such client, or that its identifier is taken.
+pub(super) async fn forget_client(
+    connection: &mut SqliteConnection,
+    id: &ClientId,
+) -> Result<(), sqlx::Error> {
+    // An answer holds its body as a text, so the quotes of that are escaped. An identifier has nothing to escape.
+    let shown = ["client_id", "name"].map(|member| format!(r#"{member}\":\"{id}\""#));
+    let forget = "DELETE FROM idempotent_answers WHERE instr(answer, $1) > 0 OR instr(answer, $2) > 0";
+    let [by_id, by_name] = shown;
+    sqlx::query(forget).bind(by_id).bind(by_name).execute(connection).await.map(drop)
 }
 
 pub(super) async fn recall(
@@ -66,13 +82,16 @@ pub(super) async fn recall(
         Ok::<_, sqlx::Error>(Remembered { id: *id, caller: *caller, request, answer: row.try_get(1)?, until })
     });
     let answer = answer.transpose()?;
-    let row = sqlx::query("SELECT COUNT(*), MIN(until) FROM idempotent_answers WHERE caller = $1")
-        .bind(caller.as_bytes().as_slice())
-        .fetch_one(&mut *snapshot)
-        .await?;
+    let row = sqlx::query(
+        "SELECT COUNT(*), MIN(until), COALESCE(SUM(bytes), 0) FROM idempotent_answers WHERE caller = $1",
+    )
+    .bind(caller.as_bytes().as_slice())
+    .fetch_one(&mut *snapshot)
+    .await?;
     let first_end: Option<i64> = row.try_get(1)?;
     let first_end = first_end.map(|micros| Timestamp::from_micros(unsigned(micros)));
-    let recalled = Recalled { answer, of_caller: unsigned(row.try_get(0)?), first_end };
+    let (of_caller, bytes) = (unsigned(row.try_get(0)?), unsigned(row.try_get(2)?));
+    let recalled = Recalled { answer, of_caller, bytes, first_end };
     snapshot.commit().await?;
     Ok(recalled)
 }

@@ -40,10 +40,16 @@ async fn an_answer_is_written_with_its_act_or_not_at_all() {
         written.change(vec![Change::Remember(answer("three", "b", 1))]).await.unwrap();
         written.reopen().await;
         let recalled = written.store.recall(&one.id, &one.caller).await.unwrap();
-        assert_eq!((recalled.answer, recalled.of_caller), (Some(one), 2), "{driver}");
+        let bytes = one.answer.len() + two.answer.len();
+        assert_eq!((recalled.of_caller, recalled.bytes), (2, bytes as u64), "{driver}");
+        assert_eq!(recalled.answer, Some(one), "{driver}");
         assert_eq!(recalled.first_end, Some(two.until), "{driver}");
         let nobody = written.store.recall(&Digest::of(&[b"?"]), &Digest::of(&[b"?"])).await.unwrap();
-        assert_eq!((nobody.answer, nobody.of_caller, nobody.first_end), (None, 0, None), "{driver}");
+        assert_eq!(
+            (nobody.answer, nobody.of_caller, nobody.bytes, nobody.first_end),
+            (None, 0, 0, None),
+            "{driver}"
+        );
     }
 }
 
