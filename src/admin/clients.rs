@@ -83,7 +83,8 @@ impl Admin {
         let acting = self.act().await?;
         let before = self.registered(id)?;
         expected.of_existing(before.client.version)?;
-        let client = patched(&before.client, patch, self.parts.clock.now())?;
+        let client =
+            patched(&before.client, patch, self.parts.clock.now()).map_err(Refusal::ClientMetadata)?;
         // Both: who may not have its power may not change its keys either, nor take it over by another method.
         actor.check_scope(&before.client.scope)?;
         actor.check_scope(&client.scope)?;
@@ -91,7 +92,7 @@ impl Admin {
         if (Client { updated_at, version, ..client.clone() }) == before.client {
             return Ok(before.client.clone());
         }
-        self.policy().check_client(&client, self.parts.lifetimes.max)?;
+        self.policy().check_client(&client, self.parts.lifetimes.max).map_err(Refusal::ClientMetadata)?;
         let objects = (Some(&before.client), Some(&client));
         let record = record(EventType::ClientUpdated, actor, id, objects);
         self.apply(&acting, record, replaced(Some(&before), &client, self.parts.clock.now())).await?;

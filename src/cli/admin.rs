@@ -13,6 +13,7 @@ use hyper::{Method, StatusCode, Uri};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::advice;
 use super::bearer::{Bearer, Credential};
 use super::failure::Failure;
 use super::wire::{self, Address, Response, Streamed, WireError};
@@ -58,20 +59,20 @@ impl Admin {
     /// The document at `path`.
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
         let answer = self.send(Method::GET, path, HeaderMap::new(), None).await?;
-        Ok(self.accepted(answer)?.document)
+        Ok(self.accepted(path, answer).await?.document)
     }
 
     /// What the server says to `body`, or to an act that needs none.
     pub async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let answer = self.send(Method::POST, path, HeaderMap::new(), body).await?;
-        Ok(self.accepted(answer)?.document)
+        Ok(self.accepted(path, answer).await?.document)
     }
 
     /// What the server says to a body in JSON that holds a secret. It is erased here once it is sent.
     pub async fn post_secret(&self, path: &str, body: Zeroizing<Vec<u8>>) -> Result<Value, Failure> {
         let body = Bytes::from_owner(body);
         let answer = self.exchange(Method::POST, path, json_headers(), body).await?;
-        Ok(self.accepted(answer)?.document)
+        Ok(self.accepted(path, answer).await?.document)
     }
 
     /// Makes or changes the object at `path`: `compose` sees the present one, if any. A change
@@ -85,11 +86,11 @@ impl Admin {
         let (headers, body) = if present.status == StatusCode::NOT_FOUND {
             (HeaderMap::new(), compose(None)?)
         } else {
-            let present = self.accepted(present)?;
+            let present = self.accepted(path, present).await?;
             (self.as_seen(&present)?, compose(Some(&present.document))?)
         };
         let answer = self.send(Method::PUT, path, headers, Some(&Value::Object(body))).await?;
-        Ok(self.accepted(answer)?.document)
+        Ok(self.accepted(path, answer).await?.document)
     }
 
     /// Changes the object at `path` by the merge patch (RFC 7396) that `compose` makes of the present one, unless
@@ -99,18 +100,19 @@ impl Admin {
         path: &str,
         compose: impl FnOnce(&Value) -> Result<Value, Failure>,
     ) -> Result<Value, Failure> {
-        let present = self.accepted(self.send(Method::GET, path, HeaderMap::new(), None).await?)?;
+        let present = self.send(Method::GET, path, HeaderMap::new(), None).await?;
+        let present = self.accepted(path, present).await?;
         let mut headers = self.as_seen(&present)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/merge-patch+json"));
-        let patch = compose(&present.document)?;
-        let answer = self.send(Method::PATCH, path, headers, Some(&patch)).await?;
-        Ok(self.accepted(answer)?.document)
+        let changes = compose(&present.document)?;
+        let answer = self.send(Method::PATCH, path, headers, Some(&changes)).await?;
+        Ok(self.accepted(path, answer).await?.document)
     }
 
     /// Takes the object at `path` away, unless somebody else changed it in between.
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         let present = self.send(Method::GET, path, HeaderMap::new(), None).await?;
-        let headers = self.as_seen(&self.accepted(present)?)?;
+        let headers = self.as_seen(&self.accepted(path, present).await?)?;
         self.end(path, headers).await
     }
 
@@ -141,7 +143,7 @@ impl Admin {
         let mut next = Some(path.to_owned());
         while let Some(path) = next.take() {
             let answer = self.send(Method::GET, &path, HeaderMap::new(), None).await?;
-            let Answer { headers, document } = self.accepted(answer)?;
+            let Answer { headers, document } = self.unrefused(answer)?;
             let Value::Object(mut document) = document else { return Err(self.foreign("items")) };
             match document.get_mut("items").map(Value::take) {
                 Some(Value::Array(page)) => items.extend(page),
@@ -172,7 +174,7 @@ impl Admin {
             }
             other => other.into(),
         })?;
-        let Answer { headers, mut document } = self.accepted(answer)?;
+        let Answer { headers, mut document } = self.unrefused(answer)?;
         match (document.get_mut("items").map(Value::take), next_page(&headers)) {
             (Some(Value::Array(items)), Some(next)) => Ok((items, next)),
             _ => Err(self.foreign("items and a way on")),
@@ -249,7 +251,17 @@ impl Admin {
         send(headers).await.map_err(Trouble::Wire)
     }
 
-    fn accepted(&self, answer: Response) -> Result<Answer, Failure> {
+    /// The answer, or its refusal with what may help.
+    async fn accepted(&self, path: &str, answer: Response) -> Result<Answer, Failure> {
+        if answer.status.is_client_error() {
+            let failure = refusal(answer.status, &answer.headers, &answer.body);
+            let advice = advice::after(self, path, (answer.status, &failure.to_string())).await;
+            return Err(advice.map_or_else(|| failure.clone(), |advice| failure.advised(&advice)));
+        }
+        self.unrefused(answer)
+    }
+
+    fn unrefused(&self, answer: Response) -> Result<Answer, Failure> {
         if !answer.status.is_success() {
             return Err(refusal(answer.status, &answer.headers, &answer.body));
         }
@@ -280,7 +292,9 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure 
             Some(description) => format!("{error}: {description}"),
             None => error.to_owned(),
         },
-        (None, None) => format!("the server answered {status}; is it Mintmark?"),
+        (None, None) => {
+            format!("the server answered {status}: is it Mintmark, and the listener that you mean?")
+        }
     };
     // Writing to a String cannot fail.
     if let Some(seconds) = headers.get("retry-after").and_then(|value| value.to_str().ok()) {

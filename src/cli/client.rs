@@ -26,6 +26,8 @@ const ONLY_NOW: &str = "The client_secret is shown only now: keep it where only 
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
     /// Register a client and print its first secret, unless it has keys of its own
+    #[command(after_help = "Example:\n  \
+        mintmark client create web --scope \"orders:read orders:write\" --lifetime 5m")]
     Create(#[command(flatten)] Box<Create>),
     /// Show a client
     Get {
@@ -52,6 +54,7 @@ pub(super) enum Client {
         id: String,
     },
     /// Make a further secret; the older one goes on working for a while
+    #[command(after_help = "Example:\n  mintmark client rotate-secret web --overlap 24h")]
     RotateSecret {
         /// The client's identifier
         id: String,
@@ -89,7 +92,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::ALL.map(AuthMethod::as_str))]
     auth: Option<String>,
     /// The client's public keys, a JWK Set or one JWK; for the method by key alone
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     jwks: Option<PathBuf>,
     /// The longest lifetime of its tokens, such as 5m
     #[arg(long, value_name = "SPAN", value_parser = values::seconds)]
@@ -158,8 +161,9 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
             session.print_list(&clients, &["CLIENT", "STATE", "SCOPE", "NAME"], row)
         }
         Client::Update(update) => {
+            let jwks = update.jwks.as_deref().map(|file| public_keys(session, file)).transpose()?;
             let path = path(&update.id);
-            let client = admin.patch(&path, |present| update.patch(present)).await?;
+            let client = admin.patch(&path, |present| update.patch(present, jwks)).await?;
             session.print(&client)
         }
         Client::Delete { id } => {

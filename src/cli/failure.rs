@@ -64,6 +64,12 @@ impl Failure {
         Self::new(self.exit, &format!("{what}: {}", self.line))
     }
 
+    /// The same, and what may help.
+    #[must_use]
+    pub fn advised(&self, advice: &str) -> Self {
+        Self::new(self.exit, &format!("{}; {advice}", self.line))
+    }
+
     fn new(exit: Exit, line: &str) -> Self {
         Self { exit, line: one_line(line) }
     }
@@ -91,7 +97,7 @@ impl From<WireError> for Failure {
 /// The writers handed in failed: a full disk or a closed pipe.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::refused(format!("cannot write the output: {error}"))
+        Self::refused(format!("cannot write the output: {}", cause(&error)))
     }
 }
 
@@ -100,6 +106,15 @@ impl From<Vec<Complaint>> for Failure {
     fn from(complaints: Vec<Complaint>) -> Self {
         let texts: Vec<_> = complaints.iter().map(Complaint::to_string).collect();
         Self::usage(texts.join(" | "))
+    }
+}
+
+/// What the system said, without its number for it.
+pub fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    match (error.raw_os_error(), text.split_once(" (os error ")) {
+        (Some(_), Some((said, _))) => said.to_owned(),
+        _ => text,
     }
 }
 

@@ -6,10 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::bearer::{Bearer, read_secret};
-use super::failure::Failure;
+use super::failure::{Failure, cause};
 use super::grant::Asker;
 use super::output::Format;
 use super::wire::Address;
@@ -28,7 +28,7 @@ const ANY_ISSUER: &str = "http://localhost";
 #[command(next_help_heading = "Options of every command")]
 pub struct Globals {
     /// The configuration file [default: mintmark.toml, if it exists]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The admin API: `unix:PATH`, `https://HOST` or, on loopback, `http://HOST:PORT`.
     #[arg(long, global = true, value_name = "ADDRESS", help = ADMIN_HELP)]
@@ -37,7 +37,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "ID")]
     pub admin_client: Option<String>,
     /// Over TCP: a file with that client's secret, which nobody else can read
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub admin_secret_file: Option<PathBuf>,
     /// Over TCP: who issues its tokens [default: the configured issuer]
     #[arg(long, global = true, value_name = "URL")]
@@ -58,8 +58,10 @@ impl Globals {
             Ok(text) => Ok(Some((path, text))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.config.is_none() => Ok(None),
             Err(error) => Err(Failure::usage(format!(
-                "cannot read the configuration file {}: {error}; see --config",
-                path.display()
+                "cannot read the configuration file {0}: {1}; name another by --config, or make it: \
+                 mintmark init --config {0}",
+                path.display(),
+                cause(&error)
             ))),
         }
     }

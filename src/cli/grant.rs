@@ -5,8 +5,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -41,7 +41,16 @@ impl Asker {
         let answer =
             wire::send(&self.issuer, Method::POST, "/oauth2/token", headers, Bytes::from(form)).await?;
         if !answer.status.is_success() {
-            return Err(refusal(answer.status, &answer.headers, &answer.body));
+            let refused = refusal(answer.status, &answer.headers, &answer.body);
+            return Err(match answer.status {
+                StatusCode::UNAUTHORIZED => {
+                    refused.advised("check the client, the file of its secret, and `mintmark client get`")
+                }
+                StatusCode::BAD_REQUEST => {
+                    refused.advised("see what the client may have with `mintmark client get`")
+                }
+                _ => refused,
+            });
         }
         serde_json::from_slice(&answer.body).map_err(|_| {
             Failure::refused(format!("the answer of {} is not JSON: is it Mintmark?", self.issuer))

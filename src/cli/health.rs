@@ -1,6 +1,7 @@
 //! `mintmark healthcheck`: whether the server is ready, for containers and scripts.
 
 use bytes::Bytes;
+use clap::ValueHint;
 use hyper::Method;
 use hyper::header::HeaderMap;
 use serde_json::json;
@@ -13,7 +14,7 @@ use super::wire::{self, Address};
 #[derive(Debug, clap::Args)]
 pub(super) struct Healthcheck {
     /// The server [default: the configured public listener]
-    #[arg(long)]
+    #[arg(long, value_hint = ValueHint::Url)]
     url: Option<String>,
 }
 

@@ -10,7 +10,7 @@ mod told;
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueHint};
 use serde_json::{Value, json};
 
 use super::admin::{Admin, escaped};
@@ -31,9 +31,10 @@ pub(super) enum Key {
         all: bool,
     },
     /// Let the next key sign from now on
+    #[command(after_help = "Example:\n  mintmark key rotate --alg ES256")]
     Rotate {
         /// Only the keys of this algorithm, such as ES256
-        #[arg(long, value_name = "ALGORITHM")]
+        #[arg(long, value_name = "ALGORITHM", value_parser = values::algorithms(), hide_possible_values = true)]
         alg: Option<String>,
         /// Do not wait until every verifier has seen the next key
         #[arg(long)]
@@ -48,15 +49,16 @@ pub(super) enum Key {
     /// Bring in a private key that was made elsewhere
     Import {
         /// A file with the key as PKCS#8 in PEM that nobody else can read
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// What the key signs with, where its type does not tell, such as PS256
-        #[arg(long, value_name = "ALGORITHM")]
+        #[arg(long, value_name = "ALGORITHM", value_parser = values::algorithms(), hide_possible_values = true)]
         alg: Option<String>,
     },
     /// Seal all private keys under another key-encryption key
     Rewrap {
         /// The file with the new one, which the server reads
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         kek_file: PathBuf,
     },
 }

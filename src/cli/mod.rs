@@ -6,6 +6,7 @@
 //! 3 the server cannot be reached or is not ready.
 
 pub mod admin;
+mod advice;
 mod audit;
 mod bearer;
 mod client;
@@ -103,6 +104,11 @@ enum Command {
     },
     /// Tell the version
     Version,
+    /// Tell what a command does, such as `mintmark help client create`
+    Help {
+        /// The command
+        command: Vec<String>,
+    },
 }
 
 /// Runs one command and gives the exit code. `argv` begins with the program's
@@ -113,9 +119,10 @@ pub async fn run(
     clock: &dyn Clock,
     terminal: &mut Terminal<'_>,
 ) -> u8 {
-    let mut line = match CommandLine::try_parse_from(argv) {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let mut line = match CommandLine::try_parse_from(&argv) {
         Ok(line) => line,
-        Err(error) => return answer_parser(&error, terminal).code(),
+        Err(error) => return answer_parser(&error, &argv, terminal).code(),
     };
     line.globals.environment = environment;
     let mut session = Session { globals: &line.globals, clock, terminal };
@@ -149,6 +156,7 @@ async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exi
             clap_complete::generate(shell, &mut CommandLine::command(), PROGRAM, &mut script);
             session.terminal.stdout.write_all(&script)?;
         }
+        Command::Help { command } => return Ok(help(&command, session.terminal)),
         Command::Version => {
             let version = json!({ "version": VERSION });
             session.print_as(&version, |out| writeln!(out, "{PROGRAM} {VERSION}"))?;
@@ -163,24 +171,58 @@ fn complain(failure: &Failure, terminal: &mut Terminal<'_>) -> Exit {
     failure.exit
 }
 
+/// What `--help` says of the command.
+fn help(command: &[String], terminal: &mut Terminal<'_>) -> Exit {
+    let words = std::iter::once(PROGRAM).chain(command.iter().map(String::as_str)).chain(["--help"]);
+    let argv: Vec<OsString> = words.map(OsString::from).collect();
+    CommandLine::try_parse_from(&argv)
+        .map_or_else(|told| answer_parser(&told, &argv, terminal), |_| Exit::Done)
+}
+
 /// Help and version are data; a mistake is one line that points at the help.
-fn answer_parser(error: &clap::Error, terminal: &mut Terminal<'_>) -> Exit {
+fn answer_parser(error: &clap::Error, argv: &[OsString], terminal: &mut Terminal<'_>) -> Exit {
     let text = error.render().to_string();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match write!(terminal.stdout, "{text}") {
-            Ok(()) => Exit::Done,
-            Err(error) => complain(&error.into(), terminal),
-        },
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            match write!(terminal.stdout, "{}", folded(&text)) {
+                Ok(()) => Exit::Done,
+                Err(error) => complain(&error.into(), terminal),
+            }
+        }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = write!(terminal.stderr, "{text}");
+            let _ = write!(terminal.stderr, "{}", folded(&text));
             Exit::Usage
         }
-        _ => complain(&Failure::usage(mistake(&text)), terminal),
+        _ => complain(&Failure::usage(mistake(&text, &meant(argv))), terminal),
     }
 }
 
+/// The help with a usage that fits the terminal: the parser folds all but that.
+fn folded(help: &str) -> String {
+    const LEAD: &str = "Usage: ";
+    let mut out = String::with_capacity(help.len());
+    for line in help.split_inclusive('\n') {
+        let mut column = 0;
+        // An option stays with its value.
+        let words = if line.starts_with(LEAD) { line.split_inclusive(' ').collect() } else { vec![line] };
+        for (place, word) in words.iter().enumerate() {
+            let value = words.get(place + 1).filter(|next| word.starts_with("--") && next.starts_with('<'));
+            let needed = column + word.trim_end().len() + value.map_or(0, |value| 1 + value.trim_end().len());
+            if column > 0 && needed > output::COLUMNS {
+                out.truncate(out.trim_end().len());
+                out.push('\n');
+                out.push_str(&" ".repeat(LEAD.len()));
+                column = LEAD.len();
+            }
+            out.push_str(word);
+            column += word.len();
+        }
+    }
+    out
+}
+
 /// What the parser says is wrong, without the usage that it prints below.
-fn mistake(text: &str) -> String {
+fn mistake(text: &str, command: &str) -> String {
     let before_usage = text.split("\n\nUsage:").next().unwrap_or(text);
     let told = before_usage.split("\n\nFor more information").next().unwrap_or(before_usage);
     let paragraphs: Vec<String> = told
@@ -188,7 +230,20 @@ fn mistake(text: &str) -> String {
         .map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned())
         .collect();
     let line = paragraphs.join("; ");
-    format!("{}; see --help", line.strip_prefix("error: ").unwrap_or(&line))
+    format!("{}; see `{command} --help`", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+/// The program, the noun and the verb of the line, as far as they are known.
+fn meant(argv: &[OsString]) -> String {
+    let program = CommandLine::command();
+    let (mut command, mut words) = (&program, vec![PROGRAM]);
+    for word in argv.iter().skip(1) {
+        if let Some(next) = command.find_subcommand(word) {
+            words.push(next.get_name());
+            command = next;
+        }
+    }
+    words.join(" ")
 }
 
 #[cfg(test)]

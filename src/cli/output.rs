@@ -71,7 +71,15 @@ impl Table {
         let longest_word = |text: &str| text.split(' ').map(width).max().unwrap_or_default();
         let mut widths = self.widest(width);
         let room = COLUMNS.saturating_sub(GAP.len() * widths.len().saturating_sub(1));
-        for floors in [self.widest(longest_word), vec![0; widths.len()]] {
+        let mut words = self.widest(longest_word);
+        // What must be cut anyway does not make the others give way.
+        while words.iter().sum::<usize>() > room {
+            match words.iter_mut().max().filter(|longest| **longest > NARROWEST) {
+                Some(longest) => *longest = NARROWEST,
+                None => break,
+            }
+        }
+        for floors in [words, vec![0; widths.len()]] {
             while widths.iter().sum::<usize>() > room {
                 let wider = widths.iter_mut().zip(&floors).filter(|(w, floor)| **w > NARROWEST.max(**floor));
                 match wider.map(|(width, _)| width).max() {
@@ -244,6 +252,14 @@ mod tests {
         for word in ["2026-11-21", "22:58:01Z", event, by, "orders:read", "orders:write"] {
             assert!(text.contains(word), "{word}:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_word_that_must_be_cut_leaves_the_other_columns_whole() {
+        let mut table = Table::new(&["INDEX", "TIME", "ABOUT"]);
+        table.push(&["7", "2026-11-21 22:58:01Z", &format!("search {}", "x".repeat(70))].map(String::from));
+        let text = printed(|out| table.print(out));
+        assert!(text.contains("2026-11-21 22:58:01Z") && text.matches('x').count() == 70, "{text}");
     }
 
     #[test]

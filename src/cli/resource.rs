@@ -22,7 +22,7 @@ pub(super) enum Resource {
         /// The resource's absolute URI: the aud claim of its tokens
         uri: String,
         /// The algorithm of its tokens [default for a new one: ES256]
-        #[arg(long, value_name = "ALGORITHM")]
+        #[arg(long, value_name = "ALGORITHM", value_parser = values::algorithms(), hide_possible_values = true)]
         alg: Option<String>,
         /// The longest lifetime of its tokens, such as 10m
         #[arg(long, value_name = "SPAN", value_parser = values::seconds)]

@@ -19,6 +19,8 @@ const SCOPES: &str = "/admin/v1/scopes";
 #[derive(Debug, Subcommand)]
 pub(super) enum Scope {
     /// Make a scope, or change what is given of one
+    #[command(after_help = "Example:\n  \
+        mintmark scope set orders:read --resource https://api.example --limit 600/1m")]
     Set(#[command(flatten)] Set),
     /// List all scopes
     List,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::failure::Failure;
+use super::failure::{Failure, cause};
 use super::globals::Globals;
 use super::session::Terminal;
 use crate::ambient::{Entropy as _, SystemClock, SystemEntropy};
@@ -95,7 +95,8 @@ fn make_kek(path: &Path) -> Result<(), Failure> {
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let written = std::fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| Failure::refused(format!("{} cannot be written: {error}", path.display())))
+    written
+        .map_err(|error| Failure::refused(format!("{} cannot be written: {}", path.display(), cause(&error))))
 }
 
 /// The settings and the KEK, or every complaint about either, one line each.

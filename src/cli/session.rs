@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::admin::Admin;
-use super::failure::Failure;
+use super::failure::{Failure, cause};
 use super::globals::Globals;
 use super::output::{self, Format, Table};
 use super::when::{Times, Zone};
@@ -136,7 +136,11 @@ impl Session<'_, '_> {
             std::fs::File::open(path).and_then(|file| file.take(MAX_INPUT + 1).read_to_string(&mut text))
         };
         match read {
-            Err(error) => Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
+            Err(error) => Err(Failure::usage(format!(
+                "cannot read {}: {}; give the path of a text file, or - for standard input",
+                path.display(),
+                cause(&error)
+            ))),
             Ok(_) if text.len() as u64 > MAX_INPUT => {
                 Err(Failure::usage(format!("{} is larger than 4 MiB: is it the right file?", path.display())))
             }

@@ -8,10 +8,13 @@ use crate::time::Timestamp;
 
 mod clients;
 pub(super) mod fake;
+mod help;
 mod keys;
+mod mistakes;
 mod over_tcp;
 mod tail;
 mod tokens;
+mod widths;
 
 use fake::{Asked, Fake, json_answer};
 
@@ -182,6 +185,37 @@ async fn a_search_for_live_tokens_of_a_key_takes_the_beginning_of_its_name() {
 }
 
 #[tokio::test]
+async fn a_client_with_keys_is_made_and_no_private_key_is_sent() {
+    let server = Fake::on_a_socket(|asked: &Asked| json_answer(201, &asked.json()));
+    let folder = tempfile::tempdir().unwrap();
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let create = async |keys: &Value| {
+        let file = folder.path().join("web.jwks");
+        std::fs::write(&file, keys.to_string()).unwrap();
+        let words = ["client", "create", "web", "--scope", "a", "--auth", "private_key_jwt", "--jwks"];
+        on_a_terminal(&[&words[..], &[file.to_str().unwrap(), "--admin", &server.address]].concat()).await
+    };
+    let set = json!({ "keys": [jwk] });
+    for file in [&set, &jwk] {
+        let ran = create(file).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(!ran.out.contains("shown only now"), "{}", ran.out);
+    }
+    let expected = json!({
+        "client_id": "web", "scope": "a", "token_endpoint_auth_method": "private_key_jwt", "jwks": set,
+    });
+    assert_eq!(server.asked().iter().map(Asked::json).collect::<Vec<_>>(), [expected.clone(), expected]);
+    let mut private = jwk.clone();
+    private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+    for (wrong, told) in [(private, "public keys only"), (json!({ "keys": [] }), "no key")] {
+        let ran = create(&wrong).await;
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(told) && !ran.err.contains("nWGx"), "{ran:?}");
+    }
+    assert_eq!(server.asked().len(), 2, "nothing was sent");
+}
+
+#[tokio::test]
 async fn a_client_is_made_and_its_secret_shown_once() {
     let server = Fake::on_a_socket(|asked: &Asked| {
         let mut made = asked.json();
@@ -218,61 +252,6 @@ async fn an_act_without_a_body_has_none() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_one_line_and_exit_1() {
-    let server = Fake::on_a_socket(|_: &Asked| problem(409, "web is taken:\nchoose another client_id"));
-    let ran = mintmark(&["client", "create", "web", "--scope", "a", "--admin", &server.address]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
-    assert_eq!(ran.err, "error: web is taken:\\nchoose another client_id\n");
-}
-
-#[tokio::test]
-async fn a_server_that_is_not_there_or_not_ready_is_exit_3() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = format!("unix:{}", folder.path().join("admin.sock").display());
-    let ran = mintmark(&["client", "list", "--admin", &socket]).await;
-    assert_eq!((ran.code, ran.err.lines().count()), (3, 1), "{ran:?}");
-    assert!(ran.err.contains("is `mintmark serve` running?"), "{}", ran.err);
-
-    let server = Fake::on_a_socket(|_: &Asked| problem(503, "the log cannot be written"));
-    assert_eq!(mintmark(&["key", "list", "--admin", &server.address]).await.code, 3);
-
-    let server = Fake::on_loopback(|asked: &Asked| {
-        assert_eq!(asked.line, "GET /readyz");
-        (503, Vec::new(), Vec::new())
-    })
-    .await;
-    let ran = mintmark(&["healthcheck", "--url", &server.address]).await;
-    assert!(ran.code == 3 && ran.err.contains("not ready"), "{ran:?}");
-    let server = Fake::on_loopback(|_: &Asked| (200, Vec::new(), Vec::new())).await;
-    assert_eq!(mintmark(&["healthcheck", "--url", &server.address]).await.code, 0);
-}
-
-#[tokio::test]
-async fn mistakes_are_one_line_and_exit_2() {
-    for arguments in [
-        &["client", "creat", "web"][..],
-        &["client", "create", "web"],
-        &["client", "create", "web", "--scope", "a", "--lifetime", "5"],
-        &["client", "list", "-o", "xml"],
-        &["client", "list", "--admin", "http://auth.example.com"],
-        &["client", "list", "--config", "/nowhere/mintmark.toml"],
-        &["scope", "set", "a", "--limit", "600"],
-        &["audit", "verify", "--vkey", "x"],
-        &["audit", "search", "--from", "yesterday"],
-        &["audit", "search", "--kid", "short"],
-        &["key", "revoke", "kPrK_qmx"],
-        &["key", "revoke", "kPrK_", "--reason", "leaked"],
-        &["key", "retain"],
-        &["key", "rewrap"],
-        &["token", "request", "--client", "web", "--secret-file", "/nowhere/secret"],
-    ] {
-        let ran = mintmark(arguments).await;
-        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {ran:?}");
-        assert!(ran.err.lines().count() == 1 && ran.err.starts_with("error: "), "{arguments:?}: {ran:?}");
-    }
-}
-
-#[tokio::test]
 async fn an_export_is_whole_or_not_there() {
     let text = "{\"format\":\"mintmark-export/v1\"}\n{\"index\":0}\n";
     let server = Fake::on_a_socket(move |asked: &Asked| {
@@ -296,24 +275,6 @@ async fn an_export_is_whole_or_not_there() {
 
     let ran = mintmark(&["audit", "export", "--admin", &server.address]).await;
     assert_eq!((ran.code, ran.out.as_str()), (0, text));
-}
-
-#[tokio::test]
-async fn help_version_and_completions_are_data() {
-    let ran = mintmark(&["--help"]).await;
-    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
-    let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(mintmark(&["version"]).await.json(), json!({ "version": version }));
-    assert_eq!(on_a_terminal(&["version"]).await.out, format!("mintmark {version}\n"));
-    for shell in ["bash", "zsh", "fish"] {
-        assert!(mintmark(&["completion", shell]).await.out.contains("rotate-secret"), "{shell}");
-    }
-}
-
-#[test]
-fn the_parser_is_sound() {
-    CommandLine::command().debug_assert();
 }
 
 /// A file of the given content, gone with its folder.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::Subcommand;
+use clap::{Subcommand, ValueHint};
 use hyper::header::HeaderMap;
 use hyper::{Method, Uri};
 use secrecy::SecretString;
@@ -30,11 +30,13 @@ use crate::jose::verify::{Decoded, Expected, decode_unverified, verify_access_to
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
     /// Ask the token endpoint for a token, as a client
+    #[command(after_help = "Example:\n  \
+        mintmark token request --client web --secret-file secret --scope orders:read")]
     Request(#[command(flatten)] Request),
     /// Show header and claims of a token without checking it
     Inspect {
         /// A file with the token; - is standard input
-        #[arg(default_value = "-")]
+        #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Check a token as an API would; exit code 1 if it is not valid
@@ -52,7 +54,7 @@ pub(super) struct Request {
     #[arg(long, value_name = "ID")]
     client: String,
     /// A file with the client's secret; - is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     secret_file: PathBuf,
     /// The scopes, as one text with blanks [default: the client's default scope]
     #[arg(long, value_name = "SCOPES")]
@@ -61,7 +63,7 @@ pub(super) struct Request {
     #[arg(long, value_name = "URI")]
     resource: Option<String>,
     /// The server [default: the configured issuer, else the public listener]
-    #[arg(long)]
+    #[arg(long, value_hint = ValueHint::Url)]
     url: Option<String>,
 }
 
@@ -69,10 +71,10 @@ pub(super) struct Request {
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
     /// A file with the token; - is standard input
-    #[arg(default_value = "-")]
+    #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// The issuer's keys: a file, or the URL of its jwks.json
-    #[arg(long, value_name = "URL|FILE")]
+    #[arg(long, value_name = "URL|FILE", value_hint = ValueHint::FilePath)]
     jwks: String,
     /// The issuer, exactly
     #[arg(long)]

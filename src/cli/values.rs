@@ -2,8 +2,11 @@
 //!
 //! Pure. What the server decides (which names are free, which scopes exist) is left to it.
 
+use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
+use crate::audit::event::EventType;
+use crate::jose::Algorithm;
 use crate::limits::Quota;
 use crate::time::{Timestamp, parse_span};
 
@@ -14,6 +17,16 @@ pub(super) fn seconds(text: &str) -> Result<u64, String> {
         return Err("expected whole seconds".to_owned());
     }
     Ok(span.as_secs())
+}
+
+/// The algorithms that tokens can be signed with, by name.
+pub(super) fn algorithms() -> PossibleValuesParser {
+    Algorithm::ALL.map(Algorithm::as_str).into()
+}
+
+/// The events of the log, by name.
+pub(super) fn events() -> PossibleValuesParser {
+    EventType::ALL.iter().map(|event| event.as_str()).into()
 }
 
 /// A rate such as `600/1m`.

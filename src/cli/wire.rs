@@ -29,6 +29,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 mod address;
 
+use super::failure::cause;
 pub use address::Address;
 use address::bare_host;
 
@@ -313,7 +314,20 @@ fn unreachable(address: &Address, error: &io::Error) -> WireError {
     if error.kind() == io::ErrorKind::PermissionDenied && matches!(address, Address::Unix(_)) {
         return WireError::Forbidden(address.to_string());
     }
-    WireError::Unreachable { address: address.to_string(), cause: error.to_string() }
+    WireError::Unreachable { address: address.to_string(), cause: advised(address, error) }
+}
+
+/// What the system said, and what else may be wrong than a server that does not run.
+fn advised(address: &Address, error: &io::Error) -> String {
+    match address {
+        Address::Unix(_) if error.kind() == io::ErrorKind::NotFound => {
+            "there is no such socket; --config or --admin names another".to_owned()
+        }
+        Address::Unix(_) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            "nobody listens at this socket any more".to_owned()
+        }
+        _ => cause(error),
+    }
 }
 
 fn tls_config() -> Result<ClientConfig, String> {

@@ -59,6 +59,13 @@ impl InForce {
         own.map_or(self.all, |own| self.all.max(*own))
     }
 
+    /// How many tokens are over at `now`, and whether a floor lies so low that no token is below it any more.
+    fn over(&self, now: Timestamp, floors: Timestamp) -> (usize, bool) {
+        let ended = self.tokens.values().filter(|until| **until <= now).count();
+        let mut bounds = self.floors.values().chain([&self.all]).filter(|floor| **floor > NO_FLOOR);
+        (ended, bounds.any(|floor| *floor <= floors))
+    }
+
     fn add(&mut self, revoked: Revoked) {
         self.tokens.extend(revoked.tokens);
         for (client, not_before) in revoked.floors {
@@ -159,7 +166,7 @@ impl Revocations {
         let change = Change::RaiseFloor { client: client.cloned(), not_before };
         // One's own bound is kept also where that of all is later: each is what somebody asked for.
         let is_so = |in_force: &InForce| match name {
-            Some(name) => in_force.floors.get(name).is_some_and(|floor| *floor >= not_before),
+            Some(name) => in_force.floors.get(name).copied().unwrap_or(NO_FLOOR) >= not_before,
             None => in_force.all >= not_before,
         };
         let make_so = |in_force: &mut InForce| in_force.raise(name, not_before);
@@ -222,18 +229,7 @@ impl Revocations {
         let (wall, monotonic) = self.began;
         let now = now.min(wall.plus(self.clock.monotonic().saturating_sub(monotonic)));
         let floors = now.minus(LONGEST_LIFETIME).minus(BEYOND_EXPIRY);
-        let (ended, sunk) = {
-            let in_force = self.read();
-            let ended = in_force.tokens.values().filter(|until| **until <= now).count();
-            (
-                ended,
-                in_force
-                    .floors
-                    .values()
-                    .chain([&in_force.all])
-                    .any(|floor| *floor <= floors && *floor > NO_FLOOR),
-            )
-        };
+        let (ended, sunk) = self.read().over(now, floors);
         let times = ended.div_ceil(FORGOTTEN_AT_ONCE as usize).max(usize::from(sunk));
         for _ in 0..times {
             let change = Change::ForgetRevoked { ended: now, floors, at_most: FORGOTTEN_AT_ONCE };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 
 use super::jwk::BadJwk;
-use super::{Algorithm, PublicJwk, jwk_set};
+use super::{Algorithm, PublicJwk, jwk_set, rsa_strength};
 
 /// The longest set, in bytes of JSON without blanks.
 pub const MAX_BYTES: usize = 32 * 1024;
@@ -52,6 +52,9 @@ pub enum BadClientKeys {
     /// A faulty key; counted from 0.
     #[error("keys[{0}]: {1}")]
     Key(usize, BadJwk),
+    /// An RSA modulus with a small factor, or of a kind of chip whose primes can be guessed; counted from 0.
+    #[error("keys[{0}]: n is not the product of two large random primes; make another key")]
+    Weak(usize),
     /// A `kid` that is not a string of 1 to 256 bytes; counted from 0.
     #[error("keys[{0}]: kid is not a string of 1 to 256 bytes")]
     Kid(usize),
@@ -90,6 +93,11 @@ impl ClientKeys {
         })?;
         if !ALGORITHMS.contains(&key.algorithm()) {
             return Err(BadClientKeys::Unsupported(index));
+        }
+        if let PublicJwk::Rsa(rsa) = &key
+            && rsa_strength::is_weak_modulus(rsa.modulus())
+        {
+            return Err(BadClientKeys::Weak(index));
         }
         let kid = jwk_set::kid(jwk, &key).ok_or(BadClientKeys::Kid(index))?;
         if self.keys.iter().any(|(known, _)| *known == kid) {

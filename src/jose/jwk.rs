@@ -231,7 +231,7 @@ impl PublicJwk {
                     },
                 )
             }
-            Self::Ed25519 { x } => !ed25519::has_small_order(x),
+            Self::Ed25519 { x } => ed25519::is_sound(x),
             Self::Rsa(_) => true,
         }
     }

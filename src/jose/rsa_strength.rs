@@ -1,6 +1,6 @@
-//! Whether an RSA key pair can be factored by what is known of bad generators.
+//! Whether an RSA key can be factored by what is known of bad generators.
 //!
-//! Pure. It sees a private key and keeps nothing of it; what it computes is
+//! Pure. Where it sees a private key it keeps nothing of it; what it computes is
 //! wiped. That the numbers belong together is ring's to check. NIST SP 800-56B
 //! section 6.4.1.2.1 for the primes, Nemec et al. (CCS 2017) for ROCA.
 
@@ -89,11 +89,21 @@ const SMALL_PRIMES: [u32; 38] = [
     107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 ];
 
+/// Whether a public modulus shows by itself that it is no product of two large and random primes.
+pub(super) fn is_weak_modulus(modulus: &[u8]) -> bool {
+    SMALL_PRIMES.iter().any(|prime| remainder(modulus, *prime) == 0) || has_roca_fingerprint(modulus)
+}
+
+/// A big-endian number modulo a small one.
+fn remainder(number: &[u8], divisor: u32) -> u32 {
+    number.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % divisor)
+}
+
 /// The primes of such a chip are powers of 65537 modulo every small prime, and
 /// so is their product. A sound modulus is so once in some 2^27.
 fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     SMALL_PRIMES.iter().all(|prime| {
-        let remainder = modulus.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % prime);
+        let remainder = remainder(modulus, *prime);
         let powers = std::iter::successors(Some(1), |power| Some(power * 65_537 % prime));
         // The powers come round after at most prime - 1 of them.
         powers.take(*prime as usize).any(|power| power == remainder)

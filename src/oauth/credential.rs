@@ -85,8 +85,9 @@ pub struct PresentedSecret {
 impl Credential {
     /// Reads the one credential of a request from its `Authorization` value and its form.
     ///
-    /// Two methods at once are `invalid_request`, and so is half of an assertion; none, a malformed
-    /// one, or a `client_id` in the body that differs from the id of Basic are `invalid_client`.
+    /// Two methods at once are `invalid_request`, and so is an assertion that does not say what it is;
+    /// none, a malformed one, or a `client_id` in the body that differs from the id of Basic are
+    /// `invalid_client`.
     pub fn parse(authorization: Option<&[u8]>, form: &Form) -> Result<Self, OAuthError> {
         let in_body = form.value("client_secret");
         let (assertion, kind) = (form.value("client_assertion"), form.value("client_assertion_type"));
@@ -97,7 +98,7 @@ impl Credential {
         let named = form.value("client_id");
         match (assertion, kind) {
             (None, None) => {}
-            (None, Some(_)) => return Err(OAuthError::NO_ASSERTION),
+            (None, Some(_)) => return Err(OAuthError::INVALID_CLIENT),
             (Some(jwt), kind) => return PresentedAssertion::parse(jwt, kind, named).map(Self::Assertion),
         }
         if let Some(value) = authorization {
@@ -199,8 +200,8 @@ mod tests {
     fn assertions_fail_and_never_fall_back() {
         assert_eq!(read(None, "client_id=a&client_assertion=x"), Err(OAuthError::NO_ASSERTION_TYPE));
         let typed = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        assert_eq!(read(None, typed), Err(OAuthError::NO_ASSERTION));
-        assert_eq!(read(None, &format!("{typed}&client_id=a")), Err(OAuthError::NO_ASSERTION));
+        assert_eq!(read(None, typed), Err(OAuthError::INVALID_CLIENT));
+        assert_eq!(read(None, &format!("{typed}&client_id=a")), Err(OAuthError::INVALID_CLIENT));
         assert_eq!(read(None, &format!("{typed}&client_id=a&client_secret=s")), Err(OAuthError::TWO_METHODS));
         assert_eq!(read(Some(&header("a:s")), typed), Err(OAuthError::TWO_METHODS));
         for other in [

@@ -81,8 +81,6 @@ catalogue! {
     TWO_METHODS = InvalidRequest, "use one method of client authentication";
     /// A `client_assertion` without its type.
     NO_ASSERTION_TYPE = InvalidRequest, "client_assertion_type is missing";
-    /// A `client_assertion_type` without its assertion.
-    NO_ASSERTION = InvalidRequest, "client_assertion is missing";
     /// A `client_assertion` that is too long to be one.
     ASSERTION_TOO_LONG = InvalidRequest, "the client_assertion is too long";
     /// Unknown client, wrong secret, disabled, wrong method: alike.

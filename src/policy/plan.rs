@@ -113,7 +113,7 @@ pub fn plan(current: &Policy, wanted: Wanted, rules: Rules<'_>) -> Result<Plan, 
     let places = Places::of(&resources, &scopes, &clients);
     put_resources(current, &mut after, resources);
     put_scopes(current, &mut after, scopes);
-    put_clients(current, &mut after, (clients, rules.now), &mut complaints);
+    put_clients((current, &mut after), (clients, rules.now), &mut complaints);
     places.check((current, &after), rules, &mut complaints);
     if !complaints.0.is_empty() {
         return Err(complaints.0);
@@ -150,8 +150,7 @@ fn put_scopes(current: &Policy, after: &mut Policy, wanted: Vec<(String, ScopeRu
 }
 
 fn put_clients(
-    current: &Policy,
-    after: &mut Policy,
+    (current, after): (&Policy, &mut Policy),
     (wanted, now): (Vec<(String, Registration)>, Timestamp),
     complaints: &mut Complaints,
 ) {

@@ -8,8 +8,9 @@ import { createRequire } from "node:module";
 import { webcrypto } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
-// Node 18 has it, but under no name that libraries look for.
+// Node 18 has them, but under no name that libraries look for.
 globalThis.crypto ??= webcrypto;
+globalThis.CryptoKey ??= webcrypto.CryptoKey;
 const from = process.env.JOSE_FROM ?? process.cwd();
 const require = createRequire(pathToFileURL(`${from}/package.json`));
 // Both are modules without a `require` side: they are named by their files.

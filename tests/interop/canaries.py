@@ -28,7 +28,7 @@ import server as mintmark  # noqa: E402
 from checks import Checks  # noqa: E402
 from wire import ASSERTION_TYPE, FORM, AdminSocket, Answer, UnixConnection  # noqa: E402
 
-PANICS = ("auth.before_hash", "audit.before_write", "issue.before_respond", "admin.after_audit_before_apply")
+PANICS = ("auth.before_hash", "issue.before_respond", "issue.after_record", "admin.after_audit_before_apply")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW")
 
 
@@ -145,9 +145,12 @@ def own_secrets(world):
     """Secrets and tokens that the server makes, and their use."""
     world.server.admin("resource", "set", mintmark.RESOURCE)
     world.server.admin("scope", "set", mintmark.SCOPE, "--resource", mintmark.RESOURCE, "--limit", "3/1h")
+    # Without a limit, for a token in a panic.
+    world.server.admin("scope", "set", "panic", "--resource", mintmark.RESOURCE, "--limit", "1000/1s")
     tokens = []
     for method in ("client_secret_basic", "client_secret_post"):
-        world.post_secret = first = world.made("client", "create", f"holder-{method}", "--scope", mintmark.SCOPE, "--auth", method)["client_secret"]
+        world.post_secret = first = world.made(
+            "client", "create", f"holder-{method}", "--scope", f"{mintmark.SCOPE} panic", "--auth", method)["client_secret"]
         second = world.made("client", "rotate-secret", f"holder-{method}", "--overlap", "1h")["client_secret"]
         for secret in (first, second, first, second, first):  # the last ones are beyond the limit
             form = f"grant_type=client_credentials&scope={mintmark.SCOPE.replace(':', '%3A')}"
@@ -359,12 +362,13 @@ def panics(world):
     for point in PANICS:
         world.server.stop()
         world.server.start(env={"FAILPOINTS": f"{point}=1*panic"}).wait_ready()
-        for _ in range(2):
+        for act in ("disable", "enable"):
             secret = world.canaries.new("a secret in a panic")
-            form = f"grant_type=client_credentials&client_id=holder-client_secret_post&client_secret={secret}"
-            world.public("POST", "/oauth2/token", form, {"Content-Type": FORM}, f"panic at {point}")
-            world.command("client", "rotate-secret", "made", "--overlap", "0s")
-    return (world.server.home / "server.log").read_text(errors="replace").count("panicked")
+            for tried in (secret, world.post_secret):
+                form = f"grant_type=client_credentials&scope=panic&client_id=holder-client_secret_post&client_secret={tried}"
+                world.public("POST", "/oauth2/token", form, {"Content-Type": FORM}, f"panic at {point}")
+            world.admin("POST", f"/admin/v1/clients/made/{act}?x={secret}", where=f"panic at {point}")
+    return (world.server.home / "server.log").read_text(errors="replace").count("panicked at")
 
 
 def search(world, checks):

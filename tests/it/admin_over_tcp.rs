@@ -1,6 +1,7 @@
 //! The admin API over TCP: a token of our own lets in, for what its scopes allow, and nothing else does.
 
 mod built_in;
+mod doors;
 mod power;
 mod roles;
 

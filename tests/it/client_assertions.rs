@@ -296,7 +296,7 @@ async fn the_type_is_named_and_is_this_one() {
             .assert_refused(400, "invalid_request");
         mint.post_form(&format!("{grant}&client_assertion_type={BEARER}"))
             .await
-            .assert_refused(400, "invalid_request");
+            .assert_refused(401, "invalid_client");
         for other in ["urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt-bearer"] {
             let form = format!("{grant}&client_assertion={jwt}&client_assertion_type={other}");
             mint.post_form(&form).await.assert_refused(401, "invalid_client");

@@ -427,17 +427,3 @@ async fn a_clock_that_cannot_be_right_answers_nothing() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn the_metadata_names_the_endpoints_and_how_to_authenticate_there() {
-    with_mint(async |mint| {
-        mint.usual_policy().await;
-        let told = mint.get("/.well-known/oauth-authorization-server").await.json();
-        let methods = json!(["client_secret_basic", "client_secret_post"]);
-        for (name, path) in [("introspection", INTROSPECT), ("revocation", "/oauth2/revoke")] {
-            assert_eq!(told[format!("{name}_endpoint")], format!("{ISSUER}{path}"));
-            assert_eq!(told[format!("{name}_endpoint_auth_methods_supported")], methods);
-        }
-    })
-    .await;
-}

@@ -126,13 +126,22 @@ async fn the_metadata_says_what_is_there_and_nothing_else() {
     with_mint(async |mint| {
         mint.usual_policy().await;
         let answer = mint.get("/.well-known/oauth-authorization-server").await;
+        let methods = json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]);
+        let algorithms = json!(["ES256", "PS256", "EdDSA", "Ed25519"]);
         let expected = json!({
             "issuer": ISSUER,
             "token_endpoint": format!("{ISSUER}/oauth2/token"),
             "jwks_uri": format!("{ISSUER}{JWKS}"),
             "response_types_supported": [],
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "token_endpoint_auth_methods_supported": methods,
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint": format!("{ISSUER}/oauth2/introspect"),
+            "introspection_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+            "revocation_endpoint": format!("{ISSUER}/oauth2/revoke"),
+            "revocation_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "scopes_supported": ["orders:read", "orders:write"],
         });
         assert_eq!(answer.json(), expected);

@@ -60,6 +60,7 @@ mod searching;
 mod secrets;
 mod signing;
 mod starting;
+mod strict_bodies;
 mod tail;
 mod unexpired;
 

@@ -1,6 +1,7 @@
 //! The recorder itself over a store that fails: nothing is lost that was promised, nothing is written twice.
 
 mod panics;
+mod sharing;
 
 use std::sync::Arc;
 use std::time::Duration;

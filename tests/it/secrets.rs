@@ -42,7 +42,7 @@ async fn the_list_shows_what_lives_and_never_a_secret() {
         assert_eq!(two[0]["expires_at"], START.seconds() + 60 + 3_600);
         assert_eq!((&two[1]["secret_id"], &two[1]["expires_at"]), (&json!(newer), &Value::Null));
         let members: Vec<_> = two[0].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(members, ["created_at", "due_at", "expires_at", "last_used_at", "secret_id"]);
+        assert_eq!(members, ["secret_id", "created_at", "expires_at", "due_at", "last_used_at"]);
         let text = mint.admin_get(SECRETS).await.text();
         assert!(!text.contains("mms_") && !text.contains("argon2") && !text.contains("selector"), "{text}");
 

@@ -1,6 +1,7 @@
 //! The contract of `Store`, as one suite that each driver passes. `damaged_rows` is about SQLite's own rows.
 
 mod answers;
+mod assertions;
 mod damaged_rows;
 mod gone;
 mod revoked;

@@ -106,6 +106,7 @@ const LIBRARIES: [(&str, &[&str]); 15] = [
     ("governor", &["src/limits/"]),
     ("jsonwebtoken", &["src/jose/"]),
     ("argon2", &["src/clients/"]),
+    ("curve25519_dalek", &["src/jose/"]),
     ("moka", &["src/clients/"]),
     // Commands that only talk to a server look whether the file has what they need.
     ("toml", &["src/config/", "src/cli/globals.rs", "src/cli/policy/"]),

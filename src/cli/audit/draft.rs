@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, cause};
 use crate::cli::session::Session;
 use crate::cli::wire::Streamed;
 
@@ -66,5 +66,5 @@ impl Drop for Draft<'_> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::refused(format!("cannot write {}: {error}", path.display()))
+    Failure::refused(format!("cannot write {}: {}", path.display(), cause(error)))
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
+
 use super::draft;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
@@ -18,7 +20,7 @@ pub(in crate::cli) struct Export {
     #[arg(long, value_name = "INDEX")]
     end: Option<u64>,
     /// The file to write [default: standard output]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Filters {
     #[arg(long, value_parser = values::kid, allow_hyphen_values = true)]
     kid: Option<String>,
     /// Of this kind, such as token.issued
-    #[arg(long)]
+    #[arg(long, value_parser = values::events(), hide_possible_values = true)]
     event: Option<String>,
     /// Not before this time, such as 2026-11-21T22:58:01Z, or 2h for two hours ago
     #[arg(long, value_name = "TIME", value_parser = values::time)]

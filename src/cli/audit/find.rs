@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
+
 use serde_json::json;
 
 use crate::cli::failure::{Exit, Failure};
@@ -11,7 +13,7 @@ use crate::cli::session::Session;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Find {
     /// A file with the token, a JWT; - is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     token: PathBuf,
 }
 

@@ -30,6 +30,7 @@ const HEADINGS: [&str; 5] = ["INDEX", "TIME", "EVENT", "BY", "ABOUT"];
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Find entries, the newest first; each search is itself recorded
+    #[command(after_help = "Example:\n  mintmark audit search --client web --event token.issued --from 2h")]
     Search(#[command(flatten)] Search),
     /// Print entries as they come, the newest last, until Ctrl-C; each run is itself recorded
     Tail(#[command(flatten)] tail::Tail),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
+
 use super::draft;
 use crate::cli::admin::escaped;
 use crate::cli::failure::Failure;
@@ -15,7 +17,7 @@ pub(in crate::cli) struct Prove {
     #[command(flatten)]
     of: Of,
     /// The file to write [default: standard output]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
+
 use serde_json::json;
 
 use crate::app::{self, Reopen};
@@ -16,7 +18,7 @@ pub(in crate::cli) struct Reopening {
     #[arg(long, value_name = "NEW")]
     origin: String,
     /// The last checkpoint that is known of the log that ends, such as `last_signed` in `data_dir`
-    #[arg(long, value_name = "OLD")]
+    #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath)]
     checkpoint: PathBuf,
     /// Why, for whoever reads the log
     #[arg(long, value_name = "TEXT")]

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use clap::ValueHint;
+
 use serde_json::json;
 
 use super::{public_log, receipt};
 use crate::audit::checkpoint::Vkey;
 use crate::audit::verify::{Verdict, verify};
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Exit, Failure, cause};
 use crate::cli::session::Session;
 use crate::cli::wire::Address;
 
@@ -22,22 +24,24 @@ const READ_AT_ONCE: usize = 256 * 1024;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Verify {
     /// A file that `mintmark audit export` wrote
-    #[arg(conflicts_with = "url")]
+    #[arg(conflicts_with = "url", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
     /// The public listener of a server: its whole log is read
-    #[arg(long)]
+    #[arg(long, value_hint = ValueHint::Url)]
     url: Option<String>,
     /// A file that `mintmark audit prove` wrote, or /log/proof gave: one entry is checked
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "url"])]
+    #[arg(value_hint = ValueHint::FilePath)]
     receipt: Option<PathBuf>,
     /// The token that the receipt must be for; - is standard input
     #[arg(long, value_name = "FILE", requires = "receipt", conflicts_with_all = ["file", "url"])]
+    #[arg(value_hint = ValueHint::FilePath)]
     token: Option<PathBuf>,
     /// A file with the log's key, as /log/vkey gives it; take it from a place that you trust
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     vkey: PathBuf,
     /// A checkpoint that you kept: the log must still contain it
-    #[arg(long, value_name = "FILE", conflicts_with = "receipt")]
+    #[arg(long, value_name = "FILE", conflicts_with = "receipt", value_hint = ValueHint::FilePath)]
     checkpoint: Option<PathBuf>,
 }
 
@@ -67,7 +71,7 @@ pub(super) async fn run(asked: &Verify, session: &mut Session<'_, '_>) -> Result
 
 fn check_file(path: &Path, vkey: &Vkey, older: Option<&str>) -> Result<Verdict, Failure> {
     let unreadable =
-        |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
+        |error: std::io::Error| Failure::usage(format!("cannot read {}: {}", path.display(), cause(&error)));
     let file = File::open(path).map_err(unreadable)?;
     verify(BufReader::with_capacity(READ_AT_ONCE, file), vkey, older).map_err(unreadable)
 }

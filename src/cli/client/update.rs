@@ -1,13 +1,17 @@
 //! `mintmark client update`: what is given is changed, what is not stays.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::values;
 use crate::limits::Quota;
+use crate::oauth::credential::AuthMethod;
 
 /// What is changed of a client.
 #[derive(Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub(in crate::cli) struct Update {
     /// The client's identifier
     pub(super) id: String,
@@ -21,8 +25,11 @@ pub(in crate::cli) struct Update {
     #[arg(long)]
     no_name: bool,
     /// How it shows who it is
-    #[arg(long, value_name = "METHOD", value_parser = ["client_secret_basic", "client_secret_post"])]
+    #[arg(long, value_name = "METHOD", value_parser = AuthMethod::ALL.map(AuthMethod::as_str))]
     auth: Option<String>,
+    /// The client's public keys, a JWK Set or one JWK, in the place of those it has
+    #[arg(long, value_name = "FILE")]
+    pub(super) jwks: Option<PathBuf>,
     /// What it gets when it asks for no scope
     #[arg(long, value_name = "SCOPES", conflicts_with = "no_default_scope")]
     default_scope: Option<String>,
@@ -47,6 +54,12 @@ pub(in crate::cli) struct Update {
     /// Without a limit of its own for this scope; may be repeated
     #[arg(long = "no-limit", value_name = "SCOPE")]
     no_limits: Vec<String>,
+    /// An API whose tokens it may introspect; all of them in the place of those it has; may be repeated
+    #[arg(long, value_name = "URI", conflicts_with = "no_introspects")]
+    introspects: Vec<String>,
+    /// Without any API whose tokens it may introspect
+    #[arg(long)]
+    no_introspects: bool,
     /// Remind of a new secret when the one in use is this old, such as 90d
     #[arg(long, value_name = "SPAN", value_parser = values::seconds, conflicts_with = "no_rotate_every")]
     rotate_every: Option<u64>,
@@ -56,13 +69,19 @@ pub(in crate::cli) struct Update {
 }
 
 impl Update {
-    /// The changes as a merge patch of the `present` client (RFC 7396); a mistake if there are none.
-    pub(super) fn patch(self, present: &Value) -> Result<Value, Failure> {
+    /// The changes as a merge patch of the `present` client (RFC 7396), with `jwks` as its keys; a mistake if there
+    /// are none.
+    pub(super) fn patch(self, present: &Value, jwks: Option<Value>) -> Result<Value, Failure> {
         let limits = self.limits.into_iter().map(|(scope, quota)| (scope, json!(quota)));
         let members = [
             ("scope", self.scope.map(Value::from)),
             ("client_name", or_null(self.name, self.no_name)),
             ("token_endpoint_auth_method", self.auth.map(Value::from)),
+            ("jwks", jwks),
+            (
+                "introspects",
+                or_null((!self.introspects.is_empty()).then_some(self.introspects), self.no_introspects),
+            ),
             ("default_scope", or_null(self.default_scope, self.no_default_scope)),
             ("access_token_lifetime", or_null(self.lifetime, self.no_lifetime)),
             ("rotate_every", or_null(self.rotate_every, self.no_rotate_every)),
@@ -129,7 +148,7 @@ mod tests {
     use super::*;
 
     fn patch(update: Update, present: &Value) -> Result<Value, String> {
-        update.patch(present).map_err(|failure| failure.to_string())
+        update.patch(present, None).map_err(|failure| failure.to_string())
     }
 
     #[test]

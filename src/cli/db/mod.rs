@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueHint};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -25,6 +25,7 @@ pub(super) enum Db {
     /// key-encryption key is not in the copy: keep it too, apart from it
     Backup {
         /// The file to write; an existing one is never overwritten
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
 }

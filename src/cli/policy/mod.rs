@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueHint};
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
@@ -42,6 +42,7 @@ pub(super) enum Policy {
 #[derive(Debug, clap::Args)]
 pub(super) struct Wanted {
     /// The policy file, in TOML or JSON; - is standard input
+    #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// Remove what the file lacks; else it is left alone
     #[arg(long)]

@@ -32,13 +32,15 @@ async fn an_update_sends_what_is_given_and_names_what_it_saw() {
         "a",
         "--rotate-every",
         "90d",
+        "--introspects",
+        "https://a",
         "--admin",
         &server.address,
     ];
     let ran = mintmark(&[&update[..], &more[..]].concat()).await;
     let expected = json!({
         "client_name": null, "access_token_lifetime": 300, "claims": { "team": { "a": null, "b": 2 } },
-        "limits": { "a": null }, "rotate_every": 7_776_000, "token_endpoint_auth_method": "client_secret_post",
+        "limits": { "a": null }, "rotate_every": 7_776_000, "introspects": ["https://a"], "token_endpoint_auth_method": "client_secret_post",
     });
     assert_eq!((ran.code, ran.json()), (0, expected), "{ran:?}");
     let asked = server.asked();

@@ -124,7 +124,10 @@ async fn who_is_refused_is_refused_once() {
     .await;
     let ran = ops(&no_tokens, &["audit", "export", "--out", "-"]).await;
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(ran.err, "error: no token for admin:audit: invalid_scope: not granted\n");
+    assert_eq!(
+        ran.err,
+        "error: no token for admin:audit: invalid_scope: not granted; see what the client may have with `mintmark client get`\n"
+    );
 }
 
 #[tokio::test]

@@ -53,7 +53,9 @@ async fn a_refused_client_learns_why_and_never_sends_a_secret_in_the_clear() {
     .await;
     let request = ["token", "request", "--client", "web", "--secret-file", "-", "--url"];
     let ran = type_in(&[&request[..], &[&server.address]].concat(), "mms_x", false).await;
-    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", "error: invalid_client: no\n"));
+    let expected =
+        "error: invalid_client: no; check the client, the file of its secret, and `mintmark client get`\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", expected));
     let ran = type_in(&[&request[..], &["http://auth.example.com"]].concat(), "mms_x", false).await;
     assert_eq!(ran.code, 2);
     assert!(!ran.err.contains("mms_x"));
@@ -126,11 +128,12 @@ async fn an_operator_says_which_tokens_are_good_no_longer() {
     let ran = revoke(&["--jti", "-Z0rC3kAYWJj"]).await;
     assert!(ran.out.starts_with("The token AZ") && !ran.out.contains('\u{1b}'), "{ran:?}");
     assert!(
-        ran.out.contains(" of web is good no longer; it would have ended at 2027-01-15T08:10:00Z.\n"),
+        ran.out
+            .contains(" of web is good no longer; it would have ended at 2027-01-15 08:10:00Z (in 10m).\n"),
         "{ran:?}"
     );
     let ran = revoke(&["--all"]).await;
-    let first = "No token that was issued before 2027-01-15T08:00:01Z is good any longer.\n";
+    let first = "No token that was issued before 2027-01-15 08:00:01Z (in 1s) is good any longer.\n";
     assert_eq!((ran.code, ran.out), (0, format!("{first}{told}")));
     revoke(&["--client", "web"]).await;
     revoke(&["--client", "web", "--before", "2h"]).await;

@@ -43,21 +43,6 @@ impl Room {
         Self { clock, last_uses, authenticator, secret, hash }
     }
 
-    /// A policy with the client `web` at this version.
-    fn policy(version: u64, secrets: &[SecretHash]) -> Policy {
-        let client: Client = serde_json::from_value(json!({
-            "client_id": "web", "client_name": null, "token_endpoint_auth_method": "client_secret_basic",
-            "scope": "a", "default_scope": null, "access_token_lifetime": null, "claims": {}, "limits": {},
-            "disabled": false, "created_at": 0, "updated_at": 0,
-        }))
-        .unwrap();
-        let client = Client { version, ..client };
-        let registered = RegisteredClient { key: 1, client, secrets: secrets.to_vec() };
-        let mut policy = Policy::default();
-        policy.clients.insert(registered.client.id.clone(), Arc::new(registered));
-        policy
-    }
-
     fn credential(&self) -> PresentedSecret {
         PresentedSecret {
             method: AuthMethod::ClientSecretBasic,
@@ -72,11 +57,26 @@ impl Room {
     }
 }
 
+/// A policy with the client `web` at this version.
+fn with_a_client(version: u64, secrets: &[SecretHash]) -> Policy {
+    let client: Client = serde_json::from_value(json!({
+        "client_id": "web", "client_name": null, "token_endpoint_auth_method": "client_secret_basic",
+        "scope": "a", "default_scope": null, "access_token_lifetime": null, "claims": {}, "limits": {},
+        "disabled": false, "created_at": 0, "updated_at": 0,
+    }))
+    .unwrap();
+    let client = Client { version, ..client };
+    let registered = RegisteredClient { key: 1, client, secrets: secrets.to_vec() };
+    let mut policy = Policy::default();
+    policy.clients.insert(registered.client.id.clone(), Arc::new(registered));
+    policy
+}
+
 /// With one place, each further Argon2 would be refused.
 #[tokio::test]
 async fn concurrent_first_requests_share_one_hash() {
     let room = Room::with(1);
-    let policy = Room::policy(1, std::slice::from_ref(&room.hash));
+    let policy = with_a_client(1, std::slice::from_ref(&room.hash));
     let (a, b, c) = tokio::join!(room.ask(&policy), room.ask(&policy), room.ask(&policy));
     for id in [a, b, c, room.ask(&policy).await] {
         assert_eq!(id, Ok(room.hash.secret_id.clone()));
@@ -87,7 +87,7 @@ async fn concurrent_first_requests_share_one_hash() {
 #[tokio::test]
 async fn a_change_while_a_secret_is_verified_refuses_nobody() {
     let room = Room::with(4);
-    let policies = [1, 2, 3].map(|version| Room::policy(version, std::slice::from_ref(&room.hash)));
+    let policies = [1, 2, 3].map(|version| with_a_client(version, std::slice::from_ref(&room.hash)));
     let [before, between, after] = &policies;
     let (a, b, c) = tokio::join!(room.ask(before), room.ask(between), room.ask(after));
     for id in [a, b, c, room.ask(before).await, room.ask(after).await] {
@@ -101,11 +101,11 @@ async fn what_is_remembered_is_checked_against_the_policy_and_the_clock() {
     let refused = || Err(NotAuthenticated::Refused { known: Some(ClientId::parse("web").unwrap()) });
     let ends = Timestamp::from_seconds(1_010);
     let hash = SecretHash { expires_at: Some(ends), ..room.hash.clone() };
-    let policy = Room::policy(1, std::slice::from_ref(&hash));
+    let policy = with_a_client(1, std::slice::from_ref(&hash));
     assert!(room.ask(&policy).await.is_ok());
     // Revoked: of the same client's version even, or with another one.
     for version in [1, 2] {
-        assert_eq!(room.ask(&Room::policy(version, &[])).await, refused());
+        assert_eq!(room.ask(&with_a_client(version, &[])).await, refused());
     }
     assert!(room.ask(&policy).await.is_ok());
     room.clock.0.store(1_010, Ordering::Relaxed);
@@ -118,7 +118,7 @@ async fn what_is_remembered_is_checked_against_the_policy_and_the_clock() {
 #[tokio::test]
 async fn a_secret_that_is_too_long_is_refused_unhashed() {
     let room = Room::with(0);
-    let policy = Room::policy(1, std::slice::from_ref(&room.hash));
+    let policy = with_a_client(1, std::slice::from_ref(&room.hash));
     for (length, unhashed) in [(256, false), (257, true), (60_000, true)] {
         for client_id in ["web", "nobody"] {
             let secret = SecretString::from("x".repeat(length));
@@ -134,7 +134,7 @@ async fn a_secret_that_is_too_long_is_refused_unhashed() {
 async fn a_use_is_noted_when_the_door_opens_and_not_before() {
     let room = Room::with(1);
     let id = room.hash.secret_id.as_str();
-    let policy = Room::policy(1, std::slice::from_ref(&room.hash));
+    let policy = with_a_client(1, std::slice::from_ref(&room.hash));
     let wrong = PresentedSecret { method: AuthMethod::ClientSecretPost, ..room.credential() };
     assert!(room.authenticator.authenticate(&policy, &wrong).await.is_err());
     assert_eq!(room.last_uses.at(id), None, "the right secret by the wrong method opens nothing");

@@ -29,7 +29,7 @@ fn with(mut jwk: Value, member: &str, value: Value) -> Value {
 }
 
 fn read(keys: Vec<Value>) -> Result<ClientKeys, BadClientKeys> {
-    ClientKeys::from_value(&json!({ "keys": keys }))
+    ClientKeys::from_value(&Map::from_iter([("keys".to_owned(), Value::Array(keys))]).into())
 }
 
 /// An odd number of so many bits.
@@ -99,6 +99,8 @@ fn keys_that_would_never_verify_an_assertion_are_refused() {
         (with(p256(), "x", json!(base64url(&[0; 32]))), Err(Point)),
         (with(p256(), "x", json!(base64url(&[0; 33]))), Err(Coordinate)),
         (with(ed25519(), "x", json!(base64url(&[0; 32]))), Err(Point)),
+        (with(ed25519(), "x", json!(base64url(&[&[2], [0; 31].as_slice()].concat()))), Err(Point)),
+        (with(ed25519(), "x", json!(base64url(&[0xff; 32]))), Err(Point)),
         (with(p256(), "use", json!("enc")), Err(Use)),
         (with(p256(), "key_ops", json!(["sign"])), Err(Use)),
         (json!("a key"), Err(Shape)),
@@ -117,6 +119,34 @@ fn keys_that_would_never_verify_an_assertion_are_refused() {
         let valid = pair(Algorithm::Es256).public().to_value();
         assert_eq!(read(vec![valid, jwk.clone()]), Err(verdict), "{jwk}");
     }
+}
+
+#[test]
+fn a_modulus_that_anybody_can_factor_is_refused() {
+    let modulus = crate::digest::base64url_decode(rsa()["n"].as_str().unwrap()).unwrap();
+    // Each step of 2 changes the remainder by 2, so that one of three odd neighbours is a multiple of three.
+    let neighbours = [0, 2, 4].map(|step| {
+        let mut number = modulus.clone();
+        *number.last_mut().unwrap() = modulus.last().unwrap() % 128 + step;
+        read(vec![with(rsa(), "n", json!(base64url(&number)))])
+    });
+    assert!(neighbours.contains(&Err(BadClientKeys::Weak(0))), "{neighbours:?}");
+    let all_ones = json!(base64url(&[0xff; 256]));
+    assert_eq!(read(vec![with(rsa(), "n", all_ones)]), Err(BadClientKeys::Weak(0)));
+    // A power of 65537, as the moduli of those chips are modulo every small prime.
+    let power = (0..128).fold(vec![1_u8], |number, _| {
+        let shifted = [&[0, 0], number.as_slice()].concat();
+        let mut carry = 0;
+        let mut sum = Vec::new();
+        for (place, digit) in shifted.iter().enumerate() {
+            carry += u16::from(*digit) + u16::from(*number.get(place).unwrap_or(&0));
+            sum.push(carry.to_le_bytes()[0]);
+            carry >>= 8;
+        }
+        sum
+    });
+    let power: Vec<u8> = power.into_iter().rev().skip_while(|digit| *digit == 0).collect();
+    assert_eq!(read(vec![with(rsa(), "n", json!(base64url(&power)))]), Err(BadClientKeys::Weak(0)));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::number::{signed, unsigned};
 use crate::digest::Digest;
+use crate::policy::ClientId;
 use crate::store::{Change, Recalled, Remembered, StoreFault};
 use crate::time::Timestamp;
 
@@ -48,6 +49,19 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
         }
         _ => Err(StoreFault::Broken("not a change of the answers".to_owned())),
     }
+}
+
+/// Forgets the answers that show this client, which is gone: they would be all that names it. Who asks again for what
+/// was done to it is told that there is no such client, or that its identifier is taken.
+pub(super) async fn forget_client(
+    connection: &mut SqliteConnection,
+    id: &ClientId,
+) -> Result<(), sqlx::Error> {
+    // An answer holds its body as a text, so the quotes of that are escaped. An identifier has nothing to escape.
+    let shown = ["client_id", "name"].map(|member| format!(r#"{member}\":\"{id}\""#));
+    let forget = "DELETE FROM idempotent_answers WHERE instr(answer, $1) > 0 OR instr(answer, $2) > 0";
+    let [by_id, by_name] = shown;
+    sqlx::query(forget).bind(by_id).bind(by_name).execute(connection).await.map(drop)
 }
 
 pub(super) async fn recall(

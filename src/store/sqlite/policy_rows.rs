@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteQueryResult, SqliteRow};
 
 use super::number::{signed, unsigned};
-use super::secret_rows;
+use super::{answer_rows, secret_rows};
 use crate::digest::Digest;
 use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, ScopeRule, reserved_id};
 use crate::store::{Change, StoreFault};
@@ -76,6 +76,7 @@ async fn delete_client(
     {
         sqlx::query(named).bind(id.as_str()).execute(&mut *connection).await?;
     }
+    answer_rows::forget_client(&mut *connection, id).await?;
     let client = sqlx::query("DELETE FROM clients WHERE id = $1 AND version = $2");
     one_row(&client.bind(id.as_str()).bind(signed(version)).execute(&mut *connection).await?)?;
     let reserved = sqlx::query("INSERT INTO deleted_clients (id_hash) VALUES ($1)");

@@ -82,21 +82,24 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class AdminSocket:
-    """The admin API as its own client; a connection for each request."""
+    """The admin API over one kept-alive connection; for one thread."""
 
     def __init__(self, path):
-        self.path = path
+        self.connection = UnixConnection(path)
 
     def ask(self, method, route, body=None, headers=None):
-        """`body`: an object, or bytes that stand as they are."""
-        connection = UnixConnection(self.path)
+        """`body`: an object, or bytes that stand as they are. Connects anew after the other side has closed."""
         raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         typed = {"Content-Type": "application/json"} if raw is not None else {}
-        try:
-            connection.request(method, route, raw, typed | (headers or {}))
-            return Answer(connection.getresponse())
-        finally:
-            connection.close()
+        for attempt in (0, 1):
+            try:
+                self.connection.request(method, route, raw, typed | (headers or {}))
+                return Answer(self.connection.getresponse())
+            except (http.client.RemoteDisconnected, ConnectionError):
+                self.connection.close()
+                if attempt:
+                    raise
+        raise AssertionError("not reached")
 
 
 class Listener:

@@ -50,6 +50,14 @@ async fn what_the_issuer_brings_is_granted_but_neither_listed_nor_set() {
             put(mint, "scopes", scope, rule(scope, ORDERS)).await.assert_problem(400);
             put(mint, "scopes", scope, rule(scope, &uri)).await.assert_problem(400);
         }
+        for path in
+            [format!("/admin/v1/resources/{}", segment(&uri)), "/admin/v1/scopes/admin:read".to_owned()]
+        {
+            for tag in ["*", "\"v0\"", "\"v1\""] {
+                let answer = mint.admin_with(Method::DELETE, &path, None, &[("if-match", tag)]).await;
+                assert!(answer.assert_problem(400).text().contains("nobody deletes"), "{}", answer.text());
+            }
+        }
         put(mint, "scopes", "mine", rule("mine", &uri)).await.assert_problem(400);
         put(mint, "scopes", "admin:reads", rule("admin:reads", ORDERS)).await.assert_status(201);
 
@@ -105,6 +113,10 @@ async fn a_stored_scope_of_such_a_name_keeps_its_meaning_and_nobody_comes_in_by_
         let other = json!({ "client_id": "x", "scope": "admin:read" });
         mint.admin(Method::POST, super::CLIENTS, Some(other)).await.assert_problem(400);
 
+        // Nor is it anybody's power that a client has it, until its scope is gone and the name the issuer's own.
+        let path = "/admin/v1/scopes/admin:keys";
+        mint.admin_with(Method::DELETE, path, None, &[("if-match", "*")]).await.assert_problem(409);
+
         // Over TCP it is refused at the start, with what to do.
         mint.stop().await;
         mint.set("MINTMARK_ADMIN__LISTEN", "127.0.0.1:0");
@@ -112,7 +124,18 @@ async fn a_stored_scope_of_such_a_name_keeps_its_meaning_and_nobody_comes_in_by_
         assert!(matches!(refused, CannotStart::Shadowed(_)));
         let told = refused.to_string();
         assert!(told.starts_with("admin.listen: the store has the scope admin:keys"), "{told}");
-        mint.set("MINTMARK_ADMIN__LISTEN", "");
+        mint.unset("MINTMARK_ADMIN__LISTEN");
+        mint.reopen().await.unwrap();
+        mint.admin_with(Method::DELETE, "/admin/v1/clients/holder", None, &[("if-match", "*")])
+            .await
+            .assert_status(204);
+        mint.admin_with(Method::DELETE, path, None, &[("if-match", "*")]).await.assert_status(204);
+        let keeper = admin(mint, "keeper", "admin:keys").await;
+        let token = token_for(mint, &keeper, "admin:keys").await;
+        get(mint, "/admin/v1/keys", &token).await.assert_problem(403);
+        mint.over_tcp(super::request(&Method::POST, "/admin/v1/keys/x/release", &token))
+            .await
+            .assert_problem(404);
     })
     .await;
 }

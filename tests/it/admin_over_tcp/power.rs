@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use mintmark::audit::event::EventType;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ALL, CLIENTS, admin, request, send, token_for};
 use crate::harness::with_mint;
@@ -59,12 +59,64 @@ async fn a_caller_takes_no_stronger_client_over() {
         act("strong/enable").await.assert_problem(403);
         mint.token(&strong, "scope=admin:keys").await.assert_refused(401, "invalid_client");
         rotate("strong").await.assert_problem(403);
+        let patch = async |id: &str, patch: Value| {
+            let mut request = request(&Method::PATCH, &format!("{CLIENTS}/{id}"), &token);
+            request.headers_mut().insert("if-match", "*".parse().unwrap());
+            request.headers_mut().insert("content-type", "application/merge-patch+json".parse().unwrap());
+            *request.body_mut() = patch.to_string().into();
+            mint.over_tcp(request).await
+        };
+        for change in [
+            json!({ "token_endpoint_auth_method": "client_secret_post" }),
+            json!({ "scope": "admin:clients" }),
+            json!({ "client_name": "mine now" }),
+            json!({}),
+        ] {
+            patch("strong", change).await.assert_problem(403);
+        }
+        for beyond in ["admin:clients admin:keys", ALL] {
+            patch("weak", json!({ "scope": beyond })).await.assert_problem(403);
+        }
+        patch("weak", json!({ "client_name": "still weak" })).await.assert_status(200);
         rotate("weak").await.assert_status(201);
         act("weak/disable").await.assert_status(200);
 
         // By the socket there is no such bound.
         mint.admin(Method::POST, "/admin/v1/clients/strong/enable", None).await.assert_status(200);
         token_for(mint, &strong, "admin:keys").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_file_gives_nothing_that_its_caller_does_not_hold() {
+    with_mint(async |mint| {
+        mint.usual_policy().await;
+        let strong = admin(mint, "strong", "admin:keys").await;
+        let ops = admin(mint, "ops", "admin:clients admin:limits").await;
+        let token = token_for(mint, &ops, "admin:clients admin:limits").await;
+        let apply = async |client: Value, prune: bool| {
+            let body = json!({ "policy": { "clients": [client] }, "prune": prune });
+            send(mint, (Method::POST, "/admin/v1/policy/apply"), &token, &body).await
+        };
+        for (id, scope) in
+            [("strong", "admin:clients"), ("ops", ALL), ("new", "admin:keys"), ("new", "admin:read")]
+        {
+            apply(json!({ "client_id": id, "scope": scope }), false).await.assert_problem(403);
+        }
+        token_for(mint, &strong, "admin:keys").await;
+        let before = mint.app().admin.policy().version;
+        apply(json!({ "client_id": "like-me", "scope": "admin:clients orders:read" }), false)
+            .await
+            .assert_status(200);
+        assert_eq!(mint.app().admin.policy().version, before + 1);
+
+        // One of the two scopes is not enough.
+        for half in ["admin:clients", "admin:limits"] {
+            let token = token_for(mint, &ops, half).await;
+            let body = json!({ "policy": {}, "prune": false });
+            send(mint, (Method::POST, "/admin/v1/policy/apply"), &token, &body).await.assert_problem(403);
+        }
     })
     .await;
 }

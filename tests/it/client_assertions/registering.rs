@@ -6,7 +6,84 @@ use mintmark::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::{Machine, ask, register, usual_machine};
-use crate::harness::with_mint;
+use crate::harness::{TestMint, with_mint};
+
+async fn patch(mint: &TestMint, changes: Value) -> crate::harness::Answer {
+    let request = axum::http::Request::patch("/admin/v1/clients/web")
+        .header("content-type", "application/merge-patch+json")
+        .header("if-match", "*");
+    mint.admin_send(request.body(changes.to_string().into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_client_replaces_its_keys_one_by_one_and_at_once() {
+    with_mint(async |mint| {
+        let old = usual_machine(mint).await;
+        let new = Machine::new("web", Algorithm::EdDsa, 47);
+        let both = json!({ "keys": [old.pair.public(), new.pair.public()] });
+        patch(mint, json!({ "jwks": both })).await.assert_status(200);
+        ask(mint, &old.assertion(mint, "old")).await.assert_token();
+        ask(mint, &new.assertion(mint, "new")).await.assert_token();
+        patch(mint, json!({ "jwks": new.jwks() })).await.assert_status(200);
+        ask(mint, &old.assertion(mint, "older")).await.assert_refused(401, "invalid_client");
+        ask(mint, &new.assertion(mint, "newer")).await.assert_token();
+        // Neither are they lost by silence nor taken for none.
+        patch(mint, json!({ "client_name": "Web" })).await.assert_status(200);
+        ask(mint, &new.assertion(mint, "newest")).await.assert_token();
+        let unusable = json!({ "keys": [{ "kty": "oct", "k": "AQAB" }] });
+        for wrong in [json!({ "jwks": null }), json!({ "jwks": unusable }), json!({ "jwks": { "keys": [] } })]
+        {
+            let problem = patch(mint, wrong.clone()).await.assert_problem(400).json();
+            assert_eq!(problem["title"], "invalid_client_metadata", "{wrong}");
+            assert!(problem["detail"].as_str().unwrap().starts_with("jwks: "), "{problem}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_goes_from_keys_to_secrets_and_back() {
+    with_mint(async |mint| {
+        let web = usual_machine(mint).await;
+        let by_secret = json!({ "token_endpoint_auth_method": "client_secret_basic", "jwks": null });
+        patch(mint, by_secret).await.assert_status(200);
+        ask(mint, &web.assertion(mint, "1")).await.assert_refused(401, "invalid_client");
+        let path = "/admin/v1/clients/web/secrets";
+        let made = mint.admin(Method::POST, path, Some(json!({ "overlap": 0 }))).await;
+        let secret = made.assert_status(201).json()["client_secret"].as_str().unwrap().to_owned();
+        let client = crate::harness::TestClient { id: "web".to_owned(), secret };
+        mint.token(&client, "").await.assert_token();
+        let by_key = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": web.jwks() });
+        patch(mint, by_key).await.assert_status(200);
+        mint.token(&client, "").await.assert_refused(401, "invalid_client");
+        ask(mint, &web.assertion(mint, "2")).await.assert_token();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_file_brings_keys_and_keeps_them_by_silence() {
+    with_mint(async |mint| {
+        let web = usual_machine(mint).await;
+        let apply = async |client: Value| {
+            let body = json!({ "policy": { "clients": [client] } });
+            mint.admin(Method::POST, "/admin/v1/policy/apply", Some(body)).await
+        };
+        let second = Machine::new("second", Algorithm::EdDsa, 48);
+        let mut members = second.members();
+        members["client_id"] = json!("second");
+        apply(members).await.assert_status(200);
+        ask(mint, &second.assertion(mint, "1")).await.assert_token();
+        apply(json!({ "client_id": "web", "scope": "orders:read", "default_scope": "orders:read" }))
+            .await
+            .assert_status(200);
+        ask(mint, &web.assertion(mint, "1")).await.assert_token();
+        let weak = json!({ "client_id": "web", "scope": "orders:read", "jwks": { "keys": [] } });
+        let detail = apply(weak).await.assert_problem(400).json()["detail"].clone();
+        assert!(detail.as_str().unwrap().contains("clients[0] (web): jwks: "), "{detail}");
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn a_client_with_keys_is_shown_with_them_and_gets_no_secret() {

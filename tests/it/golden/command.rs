@@ -1,18 +1,21 @@
 //! Commands as a person types them, against the admin API on a Unix socket.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use mintmark::cli::{self, Terminal, Zone};
 use serde_json::Value;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 
 use super::play::Player;
 use super::render;
 
 impl Player<'_> {
     /// `run mintmark ...`: on a terminal, in a folder with an empty `mintmark.toml` whose socket is
-    /// the service's, and so is the data directory. `./token.jwt`, `./jwks.json` and `./vkey` are there; what a
-    /// command writes stays. The indented lines below it are what is typed in.
+    /// the service's, and so is the data directory. `./token.jwt`, `./jwks.json` and `./vkey` are there, and the
+    /// secrets: those of clients, a private key, a KEK; what a command writes stays. `{public}` is the public listener.
+    /// The indented lines below it are what is typed in.
     pub(super) async fn run_command(&mut self, words: &[&str], typed: &[String]) {
         let folder = self.desk.path().to_owned();
         let here = format!("{}/", folder.display());
@@ -21,9 +24,13 @@ impl Player<'_> {
         // A listener of its own, without the caller's user id, which differs from machine to machine.
         let server = tokio::spawn(axum::serve(listener, self.mint.app().admin_side.clone()).into_future());
 
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        let public = tokio::spawn(axum::serve(listener, self.mint.app().public.clone()).into_future());
         let mut argv: Vec<OsString> = words
             .iter()
-            .map(|word| word.strip_prefix("./").map_or((*word).into(), |file| format!("{here}{file}").into()))
+            .map(|word| word.strip_prefix("./").map_or((*word).to_owned(), |file| format!("{here}{file}")))
+            .map(|word| word.replace("{public}", &public_url).into())
             .collect();
         if words.len() > 1 {
             argv.extend(["--config".into(), format!("{here}mintmark.toml").into()]);
@@ -39,6 +46,7 @@ impl Player<'_> {
         };
         let code = cli::run(argv, Vec::new(), self.mint.clock(), &mut terminal).await;
         server.abort();
+        public.abort();
         self.say_time();
         self.say(&format!("\n$ {}", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")));
         self.out.push_str(&render::marked("| ", &input));
@@ -52,7 +60,7 @@ impl Player<'_> {
         self.skip_entries().await;
     }
 
-    async fn lay_out(&self, folder: &std::path::Path) {
+    async fn lay_out(&self, folder: &Path) {
         self.mint.tick().await;
         std::fs::create_dir_all(folder.join("data")).unwrap();
         // Left by the command before, if there was one.
@@ -71,7 +79,25 @@ impl Player<'_> {
         {
             std::fs::write(folder.join(name), bytes).unwrap();
         }
+        for (id, actor) in &self.actors {
+            write_secret(&folder.join(format!("{id}.secret")), &actor.client.secret);
+        }
+        let key = include_str!("../../../keys/golden/p256.txt").lines().last().unwrap();
+        let lines: Vec<_> =
+            key.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let armor = |end: &str| format!("-----{end} PRIVATE KEY-----\n");
+        write_secret(
+            &folder.join("key.pem"),
+            &format!("{}{}\n{}", armor("BEGIN"), lines.join("\n"), armor("END")),
+        );
+        write_secret(&folder.join("kek"), &format!("{}A=\n", "S".repeat(42)));
     }
+}
+
+/// A file that nobody else may read.
+fn write_secret(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Without the numbers of bytes, which follow from the version of SQLite and from which commits met.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use base64::Engine as _;
 use mintmark::digest::base64url_decode;
+use mintmark::oauth::credential::JWT_BEARER;
 use mintmark::time::parse_span;
 use serde_json::Value;
 
@@ -101,10 +102,12 @@ impl Player<'_> {
     fn filled(&self, text: &str) -> String {
         let jti = self.last_token.as_deref().map(|token| claim(token, "jti")).unwrap_or_default();
         let text = text.replace("{jti}", &jti).replace("{etag}", &self.last_etag);
+        let assertion = self.last_assertion.as_ref().map_or("", |(_, assertion)| assertion);
+        let text = text.replace("{assertion}", assertion);
         text.replace("{token}", self.last_token.as_deref().unwrap_or_default())
     }
 
-    fn outgoing(&self, step: &Step) -> Outgoing {
+    fn outgoing(&mut self, step: &Step) -> Outgoing {
         let words: Vec<&str> = step.words.iter().map(String::as_str).collect();
         let after = |word| words.iter().position(|found| *found == word).map(|position| words[position + 1]);
         let mut out = Outgoing {
@@ -120,7 +123,9 @@ impl Player<'_> {
             if out.path.starts_with("/oauth2/token") {
                 form.push(("grant_type".to_owned(), "client_credentials".to_owned()));
             }
-            self.authenticate(&mut out, &mut form, (id, after("by"), after("secret")));
+            if !self.assert_identity(&mut form, id) {
+                self.authenticate(&mut out, &mut form, (id, after("by"), after("secret")));
+            }
         }
         let pairs = words[2..].iter().filter_map(|word| word.split_once('='));
         for (name, value) in pairs {
@@ -152,6 +157,18 @@ impl Player<'_> {
         out
     }
 
+    /// A client with a key signs an assertion; `false` for any other.
+    fn assert_identity(&mut self, form: &mut Vec<(String, String)>, id: &str) -> bool {
+        let now = self.now().seconds();
+        let Some(assertion) = self.actors.get_mut(id).and_then(|actor| actor.assertion(now)) else {
+            return false;
+        };
+        form.push(("client_assertion_type".to_owned(), JWT_BEARER.to_owned()));
+        form.push(("client_assertion".to_owned(), assertion.clone()));
+        self.last_assertion = Some((id.to_owned(), assertion));
+        true
+    }
+
     fn authenticate(
         &self,
         out: &mut Outgoing,
@@ -175,9 +192,12 @@ impl Player<'_> {
     }
 
     fn without_secrets(&self, text: &str) -> String {
-        self.actors.iter().fold(text.to_owned(), |text, (id, actor)| {
+        let with_secrets = self.actors.iter().filter(|(_, actor)| actor.key.is_none());
+        let text = with_secrets.fold(text.to_owned(), |text, (id, actor)| {
             text.replace(&actor.client.secret, &format!("<secret of {id}>"))
-        })
+        });
+        let Some((id, assertion)) = &self.last_assertion else { return text };
+        text.replace(assertion, &format!("<assertion {} of {id}>", self.actors[id].assertions))
     }
 
     async fn deliver(&self, outgoing: &Outgoing) -> Answer {

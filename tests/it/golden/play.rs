@@ -33,6 +33,8 @@ pub(super) struct Player<'a> {
     pub(super) keys: KeyWatch,
     /// The next entry of the log that the story has not told.
     pub(super) next_entry: u64,
+    /// The assertion that was sent last, and whose it is.
+    pub(super) last_assertion: Option<(String, String)>,
     /// The access token that came last.
     pub(super) last_token: Option<String>,
     /// The `ETag` that came last.
@@ -57,6 +59,7 @@ pub(super) async fn play(mint: &mut TestMint, scenario: &Scenario) -> String {
         actors: BTreeMap::new(),
         keys,
         next_entry: 0,
+        last_assertion: None,
         last_token: None,
         last_etag: String::new(),
         request_ids: BTreeSet::new(),

@@ -2,13 +2,14 @@
 
 use axum::http::Method;
 use mintmark::digest::{Digest, base64url};
+use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::limits::Quota;
 use mintmark::time::parse_span;
 use serde_json::{Value, json};
 
 use super::parse::Step;
 use super::play::Player;
-use crate::harness::{TestClient, segment};
+use crate::harness::{ISSUER, SeededEntropy, TestClient, segment};
 
 /// A client of the scenario.
 pub(super) struct Actor {
@@ -16,6 +17,24 @@ pub(super) struct Actor {
     pub(super) client: TestClient,
     /// Whether it shows its secret in the form.
     pub(super) by_post: bool,
+    /// What it signs assertions with, if that is its method.
+    pub(super) key: Option<KeyPair>,
+    /// How many assertions it has made.
+    pub(super) assertions: u64,
+}
+
+impl Actor {
+    /// Its next assertion, for a minute from `now`.
+    pub(super) fn assertion(&mut self, now: u64) -> Option<String> {
+        let (id, key) = (&self.client.id, self.key.as_ref()?);
+        self.assertions += 1;
+        let header = json!({ "alg": key.public().algorithm(), "kid": key.kid().to_string(), "typ": "JWT" });
+        let jti = format!("{id}-{}", self.assertions);
+        let claims = json!({ "iss": id, "sub": id, "aud": ISSUER, "iat": now, "exp": now + 60, "jti": jti });
+        let [header, claims] = [header, claims].map(|part| base64url(part.to_string().as_bytes()));
+        let message = format!("{header}.{claims}");
+        Some(format!("{message}.{}", base64url(&key.sign(message.as_bytes()).unwrap())))
+    }
 }
 
 impl Player<'_> {
@@ -63,11 +82,18 @@ impl Player<'_> {
 
     async fn register(&mut self, id: &str, rest: &[&str]) {
         let by_post = rest.contains(&"post");
-        let method = if by_post { "client_secret_post" } else { "client_secret_basic" };
+        let entropy = SeededEntropy::new(id.as_bytes());
+        let key = rest.contains(&"key").then(|| KeyPair::generate(Algorithm::EdDsa, &entropy).unwrap().0);
+        let method = match (&key, by_post) {
+            (Some(_), _) => "private_key_jwt",
+            (None, true) => "client_secret_post",
+            (None, false) => "client_secret_basic",
+        };
         let mut members = json!({
             "scope": value(rest, "scope").unwrap(),
             "default_scope": value(rest, "default"),
             "token_endpoint_auth_method": method,
+            "jwks": key.as_ref().map(|key| json!({ "keys": [key.public()] })),
             "access_token_lifetime": seconds(rest, "lifetime"),
         });
         if let Some(audience) = value(rest, "introspects") {
@@ -83,8 +109,10 @@ impl Player<'_> {
             }
         }
         let client = self.mint.client(id, members).await;
-        assert_is_secret(&client.secret);
-        self.actors.insert(id.to_owned(), Actor { client, by_post });
+        if key.is_none() {
+            assert_is_secret(&client.secret);
+        }
+        self.actors.insert(id.to_owned(), Actor { client, by_post, key, assertions: 0 });
     }
 }
 

@@ -36,7 +36,7 @@ pub use answer::Answer;
 use described::{Asked, Listener};
 pub use faults::{Fault, FaultyStore};
 pub use log::contains;
-pub use socket::Loopback;
+pub use socket::{Loopback, exchange};
 
 /// The first moment of every test: 2026-11-22T12:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_348_800);
@@ -178,8 +178,13 @@ impl TestMint {
 
     /// Another setting for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.environment.retain(|(known, _)| known != name);
+        self.unset(name);
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The default of a setting for the next start.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
     }
 
     /// Another key encryption key for the next start.
@@ -198,9 +203,13 @@ impl TestMint {
     /// Runs the whole service, its loops and its doors, until the receiver's sender is gone or speaks.
     /// This test's requests go on to reach it. It wants `MINTMARK_ADMIN__SOCKET` to be a place of its own.
     pub async fn run(&mut self, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
-        let (app, settings) = (self.app.take().unwrap(), self.settings());
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ports = Ports { public, admin: None };
+        self.run_at(Ports { public, admin: None }, stop)
+    }
+
+    /// The same at these ports.
+    pub fn run_at(&mut self, ports: Ports, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
+        let (app, settings) = (self.app.take().unwrap(), self.settings());
         let listeners = Listeners::complete(&app, &settings, ports).unwrap();
         let until = async move { drop(stop.await) };
         tokio::spawn(async move { app::serve(app, &settings, listeners, until).await })
@@ -373,7 +382,8 @@ impl TestMint {
         body["client_id"] = json!(id);
         let answer = self.admin(Method::POST, "/admin/v1/clients", Some(body)).await;
         answer.assert_status(201);
-        let secret = answer.json()["client_secret"].as_str().unwrap().to_owned();
+        // A client with keys has none.
+        let secret = answer.json()["client_secret"].as_str().unwrap_or_default().to_owned();
         TestClient { id: id.to_owned(), secret }
     }
 

@@ -33,10 +33,7 @@ impl Loopback {
 
     /// Writes `request` and reads until the server closes the connection.
     pub async fn exchange(&self, request: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // A server that has heard enough may close before everything was written.
-        let _ = stream.write_all(request).await;
-        read_to_end(stream).await
+        exchange(self.address, request).await
     }
 
     /// Writes `head`, then `chunk` again and again until the server answers and closes.
@@ -54,6 +51,14 @@ impl Loopback {
         let _ = self.stop.send(());
         self.served.await.unwrap();
     }
+}
+
+/// Writes `request` to this address and reads until the server closes the connection.
+pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A server that has heard enough may close before everything was written.
+    let _ = stream.write_all(request).await;
+    read_to_end(stream).await
 }
 
 async fn read_to_end(mut stream: impl tokio::io::AsyncRead + Unpin) -> String {

@@ -22,8 +22,9 @@ fn keys_of(pairs: &[&KeyPair]) -> ClientKeys {
     ClientKeys::from_value(&json!({ "keys": keys })).unwrap()
 }
 
-fn keys() -> ClientKeys {
-    keys_of(&ALGORITHMS.map(pair))
+fn keys() -> &'static ClientKeys {
+    static KEYS: OnceLock<ClientKeys> = OnceLock::new();
+    KEYS.get_or_init(|| keys_of(&ALGORITHMS.map(pair)))
 }
 
 fn header(algorithm: Algorithm) -> Value {
@@ -50,7 +51,7 @@ fn judge_at(now: Timestamp, jwt: &str, keys: Option<&ClientKeys>) -> Result<Asse
 }
 
 fn judge(jwt: &str) -> Result<Assertion, BadAssertion> {
-    judge_at(Timestamp::from_seconds(NOW), jwt, Some(&keys()))
+    judge_at(Timestamp::from_seconds(NOW), jwt, Some(keys()))
 }
 
 fn verdict(jwt: &str) -> Result<(), BadAssertion> {
@@ -340,7 +341,7 @@ proptest! {
     ) {
         let claims = json!({ "iss": "web", "sub": "web", "aud": ISSUER, "iat": exp - lead, "exp": exp, "jti": "x" });
         let jwt = signed(Algorithm::EdDsa, &header(Algorithm::EdDsa).to_string(), &claims.to_string());
-        let judged = judge_at(Timestamp::from_seconds(now), &jwt, Some(&keys()));
+        let judged = judge_at(Timestamp::from_seconds(now), &jwt, Some(keys()));
         let in_force = now < exp + 30 && exp <= now + 3_660 && exp - lead <= now + 30;
         prop_assert_eq!(judged.is_ok(), in_force);
         if let Ok(assertion) = judged {
