@@ -96,6 +96,7 @@ const CHANCE_AS_A_PARAMETER: [&str; 2] = ["src/jose/key_pair.rs", "src/jose/prov
 const LIBRARIES: [(&str, &[&str]); 15] = [
     ("sqlx", &["src/store/"]),
     ("axum", &["src/http/"]),
+    ("utoipa", &["src/http/openapi/"]),
     ("tower", &["src/http/"]),
     // The command line has a small HTTP client of its own.
     ("hyper", &["src/http/", "src/cli/"]),
