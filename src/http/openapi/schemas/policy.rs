@@ -199,6 +199,7 @@ fn secret_facts() -> Form {
         ("secret_id", secret_id()),
         ("created_at", unix_seconds()),
         ("expires_at", or_null(unix_seconds())),
+        ("due_at", or_null(unix_seconds())),
         ("last_used_at", or_null(unix_seconds())),
     ])
 }
