@@ -149,13 +149,9 @@ fn client_patch() -> Form {
 }
 
 fn created() -> Form {
-    let mut members = client_members();
-    members.push(("secret_id", or_null(secret_id())));
-    members.push((
-        "client_secret",
-        said(or_null(secret()), "Shown this once; null where the answer is told again"),
-    ));
-    whole(members)
+    let told = said(or_null(secret()), "Shown this once; null where the answer is told again");
+    // A client with keys has neither.
+    object(client_members(), [("secret_id", secret_id()), ("client_secret", told)])
 }
 
 fn quota(burst_required: bool) -> Form {
