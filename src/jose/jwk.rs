@@ -154,6 +154,16 @@ impl PublicJwk {
         }
     }
 
+    /// Whether verifying this signature takes all of the work: the library stops at once where a signature is of
+    /// another length, or for RSA no less than the modulus.
+    pub(super) fn is_work(&self, signature: &[u8]) -> bool {
+        let fits = match self {
+            Self::P256 { .. } | Self::Ed25519 { .. } => true,
+            Self::Rsa(key) => signature < key.modulus(),
+        };
+        fits && signature.len() == self.signature_length()
+    }
+
     /// How long a signature of this key is, in bytes.
     pub fn signature_length(&self) -> usize {
         match self {
