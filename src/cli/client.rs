@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::admin::escaped;
+use super::escape::escaped;
 use super::failure::Failure;
 use super::output::member;
 use super::session::Session;

@@ -18,6 +18,7 @@ mod policy_rows;
 mod read;
 mod revoked_rows;
 mod ring_rows;
+mod rows;
 mod schema;
 mod secret_rows;
 mod status;
