@@ -9,7 +9,7 @@ use super::{Actor, Admin, Expected, NewSecret, Refusal, Secrets, record};
 use crate::audit::event::EventType;
 use crate::clients::secret::Made;
 use crate::oauth::credential::AuthMethod;
-use crate::policy::{Client, RegisteredClient, Registration};
+use crate::policy::{Client, RegisteredClient, Registration, SecretHash};
 use crate::store::Change;
 use crate::time::Timestamp;
 
@@ -105,6 +105,8 @@ impl Admin {
     pub async fn delete_client(&self, actor: &Actor, id: &str, expected: Expected) -> Result<(), Refusal> {
         let acting = self.act().await?;
         let before = self.registered(id)?;
+        // To disable is free, for an emergency; this is for ever.
+        actor.check_scope(&before.client.scope)?;
         expected.of_existing(before.client.version)?;
         let record = record(EventType::ClientDeleted, actor, id, (Some(&before.client), None));
         let change = Change::DeleteClient(before.client.id.clone(), before.client.version);
@@ -129,6 +131,6 @@ impl Admin {
 pub(super) fn replaced(before: Option<&RegisteredClient>, client: &Client, now: Timestamp) -> Vec<Change> {
     let without = before.filter(|_| !client.auth_method.has_secrets());
     let live = without.into_iter().flat_map(|before| &before.secrets).filter(|hash| hash.is_live(now));
-    let ended = live.map(|hash| Change::EndSecret(hash.secret_id.clone(), now));
+    let ended = live.map(|hash| Change::EndSecret(hash.secret_id.clone(), SecretHash::ENDED));
     std::iter::once(Change::PutClient(client.clone())).chain(ended).collect()
 }

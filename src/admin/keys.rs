@@ -131,7 +131,14 @@ impl Admin {
         }
         let read = apart(move || read_kek(&kek_file)).await;
         let kek = read.ok_or(Refusal::Internal("the file could not be read"))?;
-        let kek = kek.map_err(|error| Violation::new("kek_file", error.to_string()))?;
+        let kek = kek.map_err(|error| {
+            if actor.via == "socket" {
+                return Violation::new("kek_file", error.to_string());
+            }
+            // Who is not on this machine learns nothing of its files.
+            tracing::warn!(request_id = actor.request_id, %error, "no keys were sealed anew");
+            Violation::new("kek_file", "is no key file that this server takes; its log says why")
+        })?;
         let sealer = Sealer::new(kek.expose());
         let kek_id = sealer.kek_id();
         let beside = |count: &usize| actor.remembers(&Answer::of_rewrap(&kek_id, *count), BTreeSet::new());

@@ -110,8 +110,8 @@ impl Admin {
             return Ok(shown);
         }
         for Difference { before, after } in &plan.clients {
-            // To take a client away is free; to make one, or to change one, is to have its power.
-            let mut sides = after.iter().chain(before.iter().filter(|_| after.is_some()));
+            // To make one, to change one, or to take one away for ever is for those who have its power.
+            let mut sides = after.iter().chain(before);
             sides.try_for_each(|side| actor.check_scope(&side.client.scope))?;
         }
         let records = records(actor, &plan, &shown);

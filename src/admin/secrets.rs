@@ -56,7 +56,7 @@ impl Admin {
         let shown = NewSecret { secret_id: hash.secret_id.clone(), secret };
         let record = record(EventType::ClientSecretAdded, actor, id, (None, Some(&hash.secret_id)));
         let mut changes = vec![Change::PutClient(client.clone())];
-        let end = now.plus(overlap);
+        let end = if overlap.is_zero() { SecretHash::ENDED } else { now.plus(overlap) };
         let ended = |old: &&SecretHash| {
             let end = old.expires_at.map_or(end, |sooner| sooner.min(end));
             Change::EndSecret(old.secret_id.clone(), end)
@@ -87,7 +87,7 @@ impl Admin {
             return Err(Refusal::NotFound("secret"));
         }
         let record = record(EventType::ClientSecretRevoked, actor, id, (Some(secret_id), None));
-        let end = Change::EndSecret(secret_id.to_owned(), now);
+        let end = Change::EndSecret(secret_id.to_owned(), SecretHash::ENDED);
         self.apply(&acting, record, vec![Change::PutClient(self.touched(&before)), end]).await
     }
 

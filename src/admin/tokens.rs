@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Actor, Admin, Refusal};
+use super::{Actor, Admin, Answer, Refusal};
 use crate::audit::about::About;
 use crate::audit::leaf::Leaf;
 use crate::introspect::{IssuedToken, Revoker};
@@ -59,15 +59,15 @@ impl Admin {
         actor: &Actor,
         tokens: &RevokeTokens,
     ) -> Result<TokensRevoked, Refusal> {
-        let Actor { name, via, request_id, .. } = actor;
-        let by = Revoker { actor: name, via, request_id, source_ip: None };
         match tokens {
-            RevokeTokens::One(jti) => self.revoke_one(&by, jti).await,
-            RevokeTokens::Before(client, before) => self.revoke_before(&by, client.as_deref(), *before).await,
+            RevokeTokens::One(jti) => self.revoke_one(actor, jti).await,
+            RevokeTokens::Before(client, before) => {
+                self.revoke_before(actor, client.as_deref(), *before).await
+            }
         }
     }
 
-    async fn revoke_one(&self, by: &Revoker<'_>, jti: &str) -> Result<TokensRevoked, Refusal> {
+    async fn revoke_one(&self, actor: &Actor, jti: &str) -> Result<TokensRevoked, Refusal> {
         const UNKNOWN: Refusal = Refusal::NotFound("token");
         // What no token can be called is not looked up.
         let jti = Jti::parse(jti).ok_or(UNKNOWN)?;
@@ -78,16 +78,19 @@ impl Admin {
         let client_id =
             entry.body.and_then(|(_, body)| About::read(leaf.event, &body).client().map(str::to_owned));
         let expires_at = Timestamp::from_seconds(exp);
+        let revoked = TokensRevoked::One { jti: jti.as_str().to_owned(), client_id: client_id.clone(), exp };
         if expires_at > self.parts.wall_clock.look()? {
             let token = IssuedToken { jti: jti.as_str(), client_id: client_id.as_deref(), expires_at };
-            self.parts.revocations.revoke(by, &token).await?;
+            self.parts.revocations.revoke(&revoker(actor, &revoked), &token).await?;
+        } else {
+            self.remember_alone(actor, &Answer::done(&revoked)).await?;
         }
-        Ok(TokensRevoked::One { jti: jti.into(), client_id, exp })
+        Ok(revoked)
     }
 
     async fn revoke_before(
         &self,
-        by: &Revoker<'_>,
+        actor: &Actor,
         client: Option<&str>,
         before: IssuedBefore,
     ) -> Result<TokensRevoked, Refusal> {
@@ -105,9 +108,17 @@ impl Admin {
             return Err(Violation::new("issued_before", problem).into());
         }
         let revocations = &self.parts.revocations;
-        revocations.raise_floor(by, client, not_before).await?;
         let client_id = client.map(|client| client.as_str().to_owned());
-        let issued_before = revocations.floor(client_id.as_deref()).seconds();
-        Ok(TokensRevoked::Before { client_id, issued_before })
+        let issued_before = revocations.floor(client_id.as_deref()).max(not_before).seconds();
+        let revoked = TokensRevoked::Before { client_id, issued_before };
+        revocations.raise_floor(&revoker(actor, &revoked), client, not_before).await?;
+        Ok(revoked)
     }
+}
+
+/// Who revokes, and that this is the answer.
+fn revoker<'a>(actor: &'a Actor, revoked: &TokensRevoked) -> Revoker<'a> {
+    let Actor { name, via, request_id, .. } = actor;
+    let beside = actor.remembers(&Answer::done(revoked));
+    Revoker { actor: name, via, request_id, source_ip: None, beside }
 }

@@ -153,6 +153,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let authenticator = authenticator(settings, &ground, (&hashing, &last_uses))?;
     let mint = mint(settings, &ground, (&denials, &limiter), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
+    let for_admins = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let introspector = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let builtin = data_dir::builtin(settings)?;
     let audience = builtin.resource().clone();
@@ -174,8 +175,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let cursors = Cursors::new(entropy.clone());
     let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
     let side = Arc::new(side);
-    let gate =
-        Gate { side: side.clone(), audience, introspector: introspector.clone(), denials: denials.clone() };
+    let gate = Gate { side: side.clone(), audience, introspector: for_admins, denials: denials.clone() };
     Ok(App {
         public: public_router(&Arc::new(public)),
         admin_side: admin_router(side),

@@ -80,12 +80,14 @@ pub async fn serve(app: App, settings: &Settings, listeners: Listeners, stop: im
     let caps = Caps::default();
     let admin_caps =
         Caps { connections: 64, write_timeout: PATIENCE_WITH_ADMINS, body_bytes: MAX_POLICY, ..caps };
+    // Bodies are read before anybody is asked who they are: 64 MiB of them at most.
+    let caps_over_tcp = Caps { connections: 16, h2_streams: 4, ..admin_caps };
     let public = accept::serve(listeners.public, app.public.clone(), caps, told(stopped.clone()), DRAIN);
     let admin =
         accept::serve(listeners.admin, app.admin_side.clone(), admin_caps, told(stopped.clone()), DRAIN);
     let admin_over_tcp = async {
         if let Some(door) = listeners.admin_over_tcp {
-            accept::serve(door, app.admin_over_tcp.clone(), admin_caps, told(stopped), DRAIN).await;
+            accept::serve(door, app.admin_over_tcp.clone(), caps_over_tcp, told(stopped), DRAIN).await;
         }
     };
     let health = app.health.clone();

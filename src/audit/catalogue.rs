@@ -81,7 +81,7 @@ pub async fn catch_up(store: &dyn Store, head: TreeHead) -> Result<(), StoreFaul
 
 async fn write(store: &dyn Store, head: TreeHead, pages: Vec<StoredPage>) -> Result<(), StoreFault> {
     let batch = Batch { pages, ..Batch::of_changes(head, Vec::new()) };
-    store.append(&batch).await
+    store.append(&batch).await.map(drop)
 }
 
 /// The stored pages of bodies as they are once `erased` have none any more.

@@ -19,7 +19,7 @@ use self::queue::{Entry, Job, Queue};
 use crate::audit::leaf::Record;
 use crate::audit::tree::TreeHead;
 use crate::issue::compose::Unsigned;
-use crate::store::{Change, StoreFault};
+use crate::store::{Change, StoreFault, UsedAssertion};
 
 /// A token whose record is durable. Only the recorder makes it; only it can be signed.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Recorder {
         }
         let (record, jti) = unsigned.take_record();
         let entry = Entry { record, jti: Some(jti.into()) };
-        let index = self.submit(vec![entry], Vec::new()).await?;
+        let index = self.submit(vec![entry], Vec::new(), None).await?;
         Ok(Recorded { unsigned, index })
     }
 
@@ -115,20 +115,31 @@ impl Recorder {
     /// on any other fault it is unknown whether it did.
     pub async fn act(&self, records: Vec<Record>, changes: Vec<Change>) -> Result<u64, RecordFault> {
         let entries = records.into_iter().map(|record| Entry { record, jti: None }).collect();
-        self.submit(entries, changes).await
+        self.submit(entries, changes, None).await
+    }
+
+    /// Uses a client assertion up, durably. `false` if it was used before. On a
+    /// fault it is unknown whether it is used now, so nobody may be let in by it.
+    pub async fn use_up(&self, used: UsedAssertion) -> Result<bool, RecordFault> {
+        match self.submit(Vec::new(), Vec::new(), Some(used)).await {
+            Ok(_) => Ok(true),
+            // Its batch had no changes: there is nothing else that it could be in conflict with.
+            Err(RecordFault::Store(StoreFault::Conflict)) => Ok(false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Returns once every record submitted before has been written or refused
     /// for good. After it a read of the store shows what became of an act whose
     /// outcome was unknown.
     pub async fn settle(&self) -> Result<(), RecordFault> {
-        self.submit(Vec::new(), Vec::new()).await.map(drop)
+        self.submit(Vec::new(), Vec::new(), None).await.map(drop)
     }
 
     /// Queues a record that nobody waits for. `false` when it was dropped: the queue is more than half full.
     pub fn note(&self, record: Record) -> bool {
         let entries = vec![Entry { record, jti: None }];
-        self.queue.push_unless_busy(Job { entries, changes: Vec::new(), reply: None })
+        self.queue.push_unless_busy(Job { entries, changes: Vec::new(), used: None, reply: None })
     }
 
     /// Refuses while more records wait than there is room for: what is sure to be refused need not cost anybody
@@ -152,9 +163,14 @@ impl Recorder {
         self.queue.close();
     }
 
-    async fn submit(&self, entries: Vec<Entry>, changes: Vec<Change>) -> Result<u64, RecordFault> {
+    async fn submit(
+        &self,
+        entries: Vec<Entry>,
+        changes: Vec<Change>,
+        used: Option<UsedAssertion>,
+    ) -> Result<u64, RecordFault> {
         let (reply, answer) = oneshot::channel();
-        self.queue.push(Job { entries, changes, reply: Some(reply) })?;
+        self.queue.push(Job { entries, changes, used, reply: Some(reply) })?;
         match tokio::time::timeout(self.deadline, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(RecordFault::Ended),

@@ -4,7 +4,6 @@
 //! It repeats nothing: what became of a request that got no answer is for a person to see. But over TCP it asks
 //! again with a new token where the one it had was refused, which did nothing.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use zeroize::Zeroizing;
 use super::advice;
 use super::bearer::{Bearer, Credential};
 use super::failure::Failure;
+use super::refusal::refusal;
 use super::wire::{self, Address, Response, Streamed, WireError};
 
 /// A server's admin API.
@@ -255,7 +255,9 @@ impl Admin {
     async fn accepted(&self, path: &str, answer: Response) -> Result<Answer, Failure> {
         if answer.status.is_client_error() {
             let failure = refusal(answer.status, &answer.headers, &answer.body);
-            let advice = advice::after(self, path, (answer.status, &failure.to_string())).await;
+            let list =
+                async |list: &'static str| self.list(list, Some(advice::MOST)).await.unwrap_or_default();
+            let advice = advice::after(list, path, (answer.status, &failure.to_string())).await;
             return Err(advice.map_or_else(|| failure.clone(), |advice| failure.advised(&advice)));
         }
         self.unrefused(answer)
@@ -281,36 +283,6 @@ fn json_headers() -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
 }
 
-/// A refusal in one line: what the server says, and what it knows the request by when it is the server's fault.
-pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let document: Value = serde_json::from_slice(body).unwrap_or_default();
-    let member = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    // Admin endpoints answer with `detail`, OAuth endpoints with `error` (RFC 6749 section 5.2).
-    let mut line = match (member("detail").or(member("title")), member("error")) {
-        (Some(detail), _) => detail.to_owned(),
-        (None, Some(error)) => match member("error_description") {
-            Some(description) => format!("{error}: {description}"),
-            None => error.to_owned(),
-        },
-        (None, None) => {
-            format!("the server answered {status}: is it Mintmark, and the listener that you mean?")
-        }
-    };
-    // Writing to a String cannot fail.
-    if let Some(seconds) = headers.get("retry-after").and_then(|value| value.to_str().ok()) {
-        let _ = write!(line, "; try again in {seconds} s");
-    }
-    if status.is_server_error() {
-        let request_id = member("request_id").unwrap_or("unknown");
-        let _ = write!(line, "; the server's log tells more under request {request_id}");
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        Failure::unreachable(line)
-    } else {
-        Failure::refused(line)
-    }
-}
-
 /// The path of `Link: <...>; rel="next"`.
 fn next_page(headers: &HeaderMap) -> Option<String> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
@@ -326,29 +298,9 @@ fn next_page(headers: &HeaderMap) -> Option<String> {
     next.parse::<Uri>().ok()?.path_and_query().map(ToString::to_string)
 }
 
-/// The text as one segment of a path, one value of a query or of a form: RFC 3986 section 2.1.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_become_one_segment() {
-        assert_eq!(escaped("https://api.example/é?"), "https%3A%2F%2Fapi.example%2F%C3%A9%3F");
-        assert_eq!(escaped("A-z0._~"), "A-z0._~");
-    }
 
     #[test]
     fn the_next_page_is_found_among_links() {
@@ -357,29 +309,5 @@ mod tests {
         let links = "</a?cursor=0>; rel=\"prev\", <http://mintmark/a?cursor=2>; rel=\"next\"";
         headers.insert(LINK, HeaderValue::from_static(links));
         assert_eq!(next_page(&headers).as_deref(), Some("/a?cursor=2"));
-    }
-
-    #[test]
-    fn a_refusal_says_what_the_server_says() {
-        let problem = br#"{"type":"about:blank","title":"Conflict","status":409,"detail":"web exists"}"#;
-        let failure = refusal(StatusCode::CONFLICT, &HeaderMap::new(), problem);
-        assert_eq!((failure.exit.code(), failure.to_string().as_str()), (1, "web exists"));
-
-        let oauth = br#"{"error":"invalid_scope","error_description":"not granted","request_id":"r"}"#;
-        let failure = refusal(StatusCode::BAD_REQUEST, &HeaderMap::new(), oauth);
-        assert_eq!(failure.to_string(), "invalid_scope: not granted");
-
-        let mut headers = HeaderMap::new();
-        headers.insert("retry-after", HeaderValue::from_static("2"));
-        let busy = br#"{"detail":"the log cannot be written","request_id":"r-1"}"#;
-        let failure = refusal(StatusCode::SERVICE_UNAVAILABLE, &headers, busy);
-        assert_eq!(failure.exit.code(), 3);
-        assert_eq!(
-            failure.to_string(),
-            "the log cannot be written; try again in 2 s; the server's log tells more under request r-1"
-        );
-
-        let failure = refusal(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>");
-        assert!(failure.to_string().contains("502"), "{failure}");
     }
 }

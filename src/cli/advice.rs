@@ -6,7 +6,7 @@
 use hyper::StatusCode;
 use serde_json::Value;
 
-use super::admin::Admin;
+use super::escape::unescaped;
 use super::output::member;
 
 /// What can be looked for: in which list, by which member, by which command.
@@ -23,21 +23,26 @@ const KINDS: [Kind; 3] = [
 ];
 const ENTRIES: &str = "/admin/v1/audit/entries/";
 /// Among so many names it is looked for one that is alike.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
 /// So many are told.
 const TOLD: usize = 3;
 /// How alike two names are that may be meant for each other, of 1.
 const ALIKE: f64 = 0.85;
 
 /// What may help whoever got `status` with `detail` for the request to `path`.
-pub(super) async fn after(admin: &Admin, path: &str, (status, detail): (StatusCode, &str)) -> Option<String> {
+/// `list` gives up to [`MOST`] items of a list, an empty document where it cannot be had.
+pub(super) async fn after(
+    list: impl AsyncFn(&'static str) -> Value,
+    path: &str,
+    (status, detail): (StatusCode, &str),
+) -> Option<String> {
     match status {
         StatusCode::NOT_FOUND if path.starts_with(ENTRIES) => {
             Some("`mintmark audit search --limit 1` shows the newest".to_owned())
         }
         StatusCode::NOT_FOUND => {
             let (kind, segment) = KINDS.iter().find_map(|kind| Some((kind, segment(path, kind.list)?)))?;
-            let alike = alike(admin, kind, &unescaped(segment)).await;
+            let alike = alike(&list(kind.list).await, kind, &unescaped(segment));
             Some(told(&alike, &format!("`{}` lists all", kind.command)))
         }
         StatusCode::BAD_REQUEST => {
@@ -45,7 +50,7 @@ pub(super) async fn after(admin: &Admin, path: &str, (status, detail): (StatusCo
             let (named, _) = detail.split_once(" is not registered")?;
             let (kind, name) = named.split_once(": ")?;
             let kind = KINDS.iter().find(|known| known.member == kind)?;
-            let alike = alike(admin, kind, name).await;
+            let alike = alike(&list(kind.list).await, kind, name);
             (!alike.is_empty()).then(|| told(&alike, ""))
         }
         StatusCode::PRECONDITION_FAILED | StatusCode::PRECONDITION_REQUIRED => {
@@ -67,8 +72,7 @@ fn told(alike: &[String], otherwise: &str) -> String {
 }
 
 /// The names that are most like `name`; none where the list cannot be read.
-async fn alike(admin: &Admin, kind: &Kind, name: &str) -> Vec<String> {
-    let list = admin.list(kind.list, Some(MOST)).await.unwrap_or_default();
+fn alike(list: &Value, kind: &Kind, name: &str) -> Vec<String> {
     let items = list.get("items").and_then(Value::as_array);
     let mut names: Vec<(f64, String)> = items
         .into_iter()
@@ -85,22 +89,8 @@ fn likeness(one: &str, other: &str) -> f64 {
     strsim::jaro_winkler(&one.to_lowercase(), &other.to_lowercase())
 }
 
-/// RFC 3986 section 2.1, backwards, for what [`escaped`](super::admin::escaped) wrote.
-fn unescaped(segment: &str) -> String {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut parts = segment.split('%');
-    bytes.extend(parts.next().unwrap_or_default().bytes());
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
-        bytes.extend(u8::from_str_radix(digits, 16).ok());
-        bytes.extend(rest.bytes());
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::admin::escaped;
     use super::*;
 
     #[test]
@@ -109,10 +99,6 @@ mod tests {
         assert_eq!(segment("/admin/v1/clients", KINDS[0].list), None);
         assert_eq!(segment("/admin/v1/clients?limit=1", KINDS[0].list), None);
         assert_eq!(segment("/admin/v1/clientsx/web", KINDS[0].list), None);
-        for name in ["https://api.example/é?", "a%b", "", "%"] {
-            assert_eq!(unescaped(&escaped(name)), name);
-        }
-        assert_eq!(unescaped("%é%4"), "é\u{4}".replace("é", ""));
     }
 
     #[test]

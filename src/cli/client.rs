@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::admin::escaped;
+use super::escape::escaped;
 use super::failure::Failure;
 use super::output::member;
 use super::session::Session;
 use super::values;
-use crate::jose::{ClientKeys, strict_json};
 use crate::limits::Quota;
 use crate::oauth::credential::AuthMethod;
 
@@ -182,15 +181,9 @@ pub(super) async fn run(verb: Client, session: &mut Session<'_, '_>) -> Result<(
     }
 }
 
-/// The keys of a file, looked at before they are sent: a private one leaves this machine in no case.
 fn public_keys(session: &mut Session<'_, '_>, file: &Path) -> Result<Value, Failure> {
     let text = session.read_text(file)?;
-    let refuse = |cause: String| Failure::usage(format!("{}: {cause}", file.display()));
-    let read = strict_json::parse(text.as_bytes(), strict_json::MAX_DEPTH);
-    let read = read.map_err(|cause| refuse(cause.to_string()))?;
-    let set = if read.get("kty").is_some() { json!({ "keys": [read] }) } else { read };
-    ClientKeys::from_value(&set).map_err(|cause| refuse(cause.to_string()))?;
-    Ok(set)
+    values::public_keys(&text).map_err(|cause| Failure::usage(format!("{}: {cause}", file.display())))
 }
 
 fn path(id: &str) -> String {

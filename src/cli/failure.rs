@@ -3,6 +3,7 @@
 //! The line says what to do. It never holds a secret and never a control
 //! character, whatever a server put into its answer.
 
+use crate::cli::cause::cause;
 use std::fmt;
 use std::io;
 
@@ -106,15 +107,6 @@ impl From<Vec<Complaint>> for Failure {
     fn from(complaints: Vec<Complaint>) -> Self {
         let texts: Vec<_> = complaints.iter().map(Complaint::to_string).collect();
         Self::usage(texts.join(" | "))
-    }
-}
-
-/// What the system said, without its number for it.
-pub fn cause(error: &io::Error) -> String {
-    let text = error.to_string();
-    match (error.raw_os_error(), text.split_once(" (os error ")) {
-        (Some(_), Some((said, _))) => said.to_owned(),
-        _ => text,
     }
 }
 

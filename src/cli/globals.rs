@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use super::bearer::{Bearer, read_secret};
-use super::failure::{Failure, cause};
+use super::cause::cause;
+use super::failure::Failure;
 use super::grant::Asker;
 use super::output::Format;
 use super::wire::Address;

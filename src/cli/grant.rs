@@ -11,8 +11,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::admin::{escaped, refusal};
+use super::escape::escaped;
 use super::failure::Failure;
+use super::refusal::refusal;
 use super::wire::{self, Address};
 
 /// A client at a token endpoint.

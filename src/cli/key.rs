@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueHint};
 use serde_json::{Value, json};
 
-use super::admin::{Admin, escaped};
+use super::admin::Admin;
+use super::escape::escaped;
 use super::failure::Failure;
 use super::output::{COLUMNS, member};
 use super::session::Session;

@@ -9,8 +9,10 @@ pub mod admin;
 mod advice;
 mod audit;
 mod bearer;
+mod cause;
 mod client;
 mod db;
+pub mod escape;
 pub mod failure;
 pub mod globals;
 mod grant;
@@ -19,6 +21,7 @@ mod key;
 pub mod output;
 mod policy;
 mod process;
+pub mod refusal;
 mod resource;
 mod scope;
 pub mod server;
@@ -41,6 +44,7 @@ pub use session::{Session, Terminal};
 pub use when::Zone;
 
 use crate::ambient::Clock;
+use crate::http::openapi::Document;
 
 const PROGRAM: &str = "mintmark";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -90,6 +94,12 @@ enum Command {
     Db(db::Db),
     /// Tell whether the server is ready; exit code 3 if it is not
     Healthcheck(#[command(flatten)] health::Healthcheck),
+    /// Tell what the server speaks, as an OpenAPI document
+    Openapi {
+        /// The admin listener instead of the public one
+        #[arg(long)]
+        admin: bool,
+    },
     /// Write a completion script for a shell
     Completion {
         /// The shell
@@ -140,6 +150,10 @@ async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exi
         Command::Audit(verb) => return audit::run(verb, session).await,
         Command::Db(verb) => db::run(verb, session).await?,
         Command::Healthcheck(asked) => health::run(&asked, session).await?,
+        Command::Openapi { admin } => {
+            let document = if admin { Document::Admin } else { Document::Public { log: true } };
+            session.terminal.stdout.write_all(document.compose().as_bytes())?;
+        }
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut CommandLine::command(), PROGRAM, &mut script);

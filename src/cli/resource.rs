@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::admin::escaped;
+use super::escape::escaped;
 use super::failure::{Failure, one_line};
 use super::output::{NOTHING, member};
 use super::session::Session;

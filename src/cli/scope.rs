@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::admin::escaped;
+use super::escape::escaped;
 use super::failure::{Failure, one_line};
 use super::output::{NOTHING, member, rate};
 use super::resource::lifetime;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::failure::{Failure, cause};
+use super::cause::cause;
+use super::failure::Failure;
 use super::globals::Globals;
 use super::session::Terminal;
 use crate::ambient::{Entropy as _, SystemClock, SystemEntropy};

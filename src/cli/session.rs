@@ -8,7 +8,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::admin::Admin;
-use super::failure::{Failure, cause};
+use super::cause::cause;
+use super::failure::Failure;
 use super::globals::Globals;
 use super::output::{self, Format, Table};
 use super::when::{Times, Zone};

@@ -16,9 +16,9 @@ use hyper::{Method, Uri};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::admin::refusal;
 use super::failure::{Exit, Failure};
 use super::grant::Asker;
+use super::refusal::refusal;
 use super::session::Session;
 use super::values;
 use super::wire::{self, Address};

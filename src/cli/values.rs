@@ -3,10 +3,11 @@
 //! Pure. What the server decides (which names are free, which scopes exist) is left to it.
 
 use clap::builder::PossibleValuesParser;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::audit::event::EventType;
 use crate::jose::Algorithm;
+use crate::jose::{ClientKeys, strict_json};
 use crate::limits::Quota;
 use crate::time::{Timestamp, parse_span};
 
@@ -86,6 +87,20 @@ fn decimal(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// A set of public keys, or one of them as a set. Looked at before it is sent anywhere: a private one leaves this
+/// machine in no case.
+pub(super) fn public_keys(text: &str) -> Result<Value, String> {
+    let read = strict_json::parse(text.as_bytes(), strict_json::MAX_DEPTH);
+    as_public_keys(read.map_err(|cause| cause.to_string())?)
+}
+
+/// The same of keys that were read already.
+pub(super) fn as_public_keys(read: Value) -> Result<Value, String> {
+    let set = if read.get("kty").is_some() { json!({ "keys": [read] }) } else { read };
+    ClientKeys::from_value(&set).map_err(|cause| cause.to_string())?;
+    Ok(set)
+}
+
 /// A key's identifier or the beginning of one.
 pub(super) fn kid(text: &str) -> Result<String, String> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -102,8 +117,6 @@ const LEAST_OF_KID: usize = 6;
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

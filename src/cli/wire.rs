@@ -29,7 +29,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 mod address;
 
-use super::failure::cause;
+use super::cause::cause;
 pub use address::Address;
 use address::bare_host;
 

@@ -11,12 +11,12 @@ use secrecy::ExposeSecret as _;
 
 use super::{Authenticated, NotAuthenticated};
 use crate::ambient::Clock;
-use crate::audit::recorder::{RecordFault, Recorder};
+use crate::audit::recorder::Recorder;
 use crate::digest::Digest;
 use crate::jose::verify::assertion::{Assertion, BadAssertion, Claimed, Expected};
 use crate::oauth::credential::{AuthMethod, PresentedAssertion};
 use crate::policy::{ClientId, Policy, RegisteredClient};
-use crate::store::{Change, StoreFault};
+use crate::store::UsedAssertion;
 
 /// How many assertions this process remembers by itself. The store remembers all of them.
 const CAPACITY: u64 = 20_000;
@@ -26,8 +26,7 @@ pub struct Assertions {
     issuer: String,
     recorder: Recorder,
     clock: Arc<dyn Clock>,
-    /// Used here lately, or being used: what is repeated soon never comes to the store, where each
-    /// conflict would have others written a second time.
+    /// Used here lately, or being used: what is repeated soon never comes to the store.
     used: Cache<Digest, ()>,
 }
 
@@ -81,9 +80,8 @@ impl Assertions {
         if !self.used.entry(id).or_insert(()).await.is_fresh() {
             return Ok(false);
         }
-        match self.recorder.act(Vec::new(), vec![Change::UseAssertion { id, until }]).await {
-            Ok(_) => Ok(true),
-            Err(RecordFault::Store(StoreFault::Conflict)) => Ok(false),
+        match self.recorder.use_up(UsedAssertion { id, until }).await {
+            Ok(fresh) => Ok(fresh),
             Err(fault) => {
                 // It may be used or not: the store knows when the client comes back.
                 self.used.invalidate(&id).await;

@@ -12,6 +12,7 @@ mod form;
 mod health;
 mod introspect;
 mod log;
+pub mod openapi;
 mod origin;
 mod pace;
 mod revoke;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use self::openapi::Document;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -74,6 +76,7 @@ pub fn public_router(public: &Arc<Public>) -> Router {
         .route("/livez", get(health::live))
         .route("/health/alive", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/openapi.json", openapi::route(Document::Public { log: public.log_is_public }))
         .route("/health/ready", get(health::ready))
         .with_state(public.clone())
         .merge(documents::router(public));

@@ -51,6 +51,7 @@ impl Introspector {
             return Err(NotRevoked::Refused(error));
         }
         let revoker = Revoker {
+            beside: None,
             actor: &format!("client:{}", caller.id),
             via: "revoke",
             request_id: &origin.request_id,

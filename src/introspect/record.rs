@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::audit::body;
 use crate::audit::event::EventType;
 use crate::audit::leaf::{Record, jti_hash};
+use crate::store::Change;
 use crate::time::Timestamp;
 
 /// Who revokes, and how that came in.
@@ -20,6 +21,8 @@ pub struct Revoker<'a> {
     pub request_id: &'a str,
     /// The client's address.
     pub source_ip: Option<String>,
+    /// What is written in the same transaction, also where nothing is to be revoked any more.
+    pub beside: Option<Change>,
 }
 
 /// A single token that was issued here.

@@ -150,7 +150,7 @@ impl Revocations {
         let make_so = |in_force: &mut InForce| {
             in_force.tokens.insert(jti.to_owned(), until);
         };
-        self.act((record, change), is_so, make_so).await
+        self.act((record, change), by, is_so, make_so).await
     }
 
     /// Revokes what was issued before `not_before`, to one client or (`None`) to all, with its record. An earlier
@@ -170,21 +170,23 @@ impl Revocations {
             None => in_force.all >= not_before,
         };
         let make_so = |in_force: &mut InForce| in_force.raise(name, not_before);
-        self.act((record, change), is_so, make_so).await
+        self.act((record, change), by, is_so, make_so).await
     }
 
     async fn act(
         &self,
         (record, change): (Record, Change),
+        by: &Revoker<'_>,
         is_so: impl Fn(&InForce) -> bool,
         make_so: impl FnOnce(&mut InForce),
     ) -> Result<(), RecordFault> {
         if is_so(&self.read()) {
-            return Ok(());
+            return self.write_beside(by).await;
         }
         // Whatever breaks this off, the store is asked what became of it.
         let doubt = Doubt::begin(&self.behind);
-        match self.recorder.act(vec![record], vec![change]).await {
+        let changes = std::iter::once(change).chain(by.beside.clone()).collect();
+        match self.recorder.act(vec![record], changes).await {
             Ok(_) => make_so(&mut self.write()),
             Err(conflict @ RecordFault::Store(StoreFault::Conflict)) => {
                 // Somebody was first. That is not taken for granted: a revocation that is not there is a fault.
@@ -192,10 +194,18 @@ impl Revocations {
                 if !is_so(&self.read()) {
                     return Err(conflict);
                 }
+                self.write_beside(by).await?;
             }
             Err(fault) => return Err(fault),
         }
         doubt.settle();
+        Ok(())
+    }
+
+    async fn write_beside(&self, by: &Revoker<'_>) -> Result<(), RecordFault> {
+        if let Some(change) = by.beside.clone() {
+            self.recorder.act(Vec::new(), vec![change]).await?;
+        }
         Ok(())
     }
 

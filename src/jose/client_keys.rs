@@ -4,10 +4,16 @@
 //! so one that would never verify anything is refused and not skipped. Never fetches anything and
 //! never holds a private key. RFC 7591 section 2 (`jwks`), RFC 7517 section 5, RFC 8725bis sections
 //! 3.1 and 3.4.
+//!
+//! Two ways in. [`ClientKeys::from_value`] judges what somebody brings, by the rules of the day.
+//! [`stored`] reads back what was taken in, by its form alone: the policy is read after every act, so
+//! it costs no cryptography, and a rule of a later day hides no client that is registered. Its keys
+//! stay good until they are replaced.
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::jwk::BadJwk;
@@ -154,10 +160,21 @@ impl Serialize for ClientKeys {
     }
 }
 
-impl<'de> Deserialize<'de> for ClientKeys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_value(&Value::deserialize(deserializer)?).map_err(de::Error::custom)
+/// Reads a client's keys, if it has any, as [`ClientKeys::to_value`] wrote them. Only for what was judged before it
+/// was stored: whether a key is sound, long enough or the only one of its name is not looked at. Fails only where the
+/// text has another form.
+pub fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClientKeys>, D::Error> {
+    #[derive(Deserialize)]
+    struct Stored {
+        keys: Vec<Value>,
     }
+    let read = |jwk: &Value| {
+        let kid = jwk.get("kid").and_then(Value::as_str).ok_or(BadJwk::Shape)?;
+        Ok((kid.to_owned(), PublicJwk::from_stored(jwk)?))
+    };
+    let Some(Stored { keys }) = Option::deserialize(deserializer)? else { return Ok(None) };
+    let keys: Result<_, BadJwk> = keys.iter().map(read).collect();
+    Ok(Some(ClientKeys { keys: keys.map_err(D::Error::custom)? }))
 }
 
 #[cfg(test)]

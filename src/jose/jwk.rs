@@ -106,6 +106,27 @@ impl PublicJwk {
         if key.is_sound() { Ok(key) } else { Err(BadJwk::Point) }
     }
 
+    /// Reads one key back as [`Self::named`] wrote it, by its form alone. Whether it is sound was judged when it was
+    /// taken in, and is not judged again.
+    pub(super) fn from_stored(jwk: &Value) -> Result<Self, BadJwk> {
+        let members = jwk.as_object().ok_or(BadJwk::Shape)?;
+        let algorithm = text(members, "alg")?.and_then(Algorithm::parse).ok_or(BadJwk::Unsupported)?;
+        Ok(match (text(members, "kty")?, text(members, "crv")?, Scheme::of(algorithm)) {
+            (Some("RSA"), None, Some(scheme)) => {
+                let n = number(members, "n")?.ok_or(BadJwk::Modulus)?;
+                let e = number(members, "e")?.ok_or(BadJwk::Exponent)?;
+                Self::Rsa(RsaPublicKey::from_stored(scheme, &n, &e))
+            }
+            (Some("OKP"), Some("Ed25519"), None) if algorithm == Algorithm::EdDsa => {
+                Self::Ed25519 { x: coordinate(members, "x")? }
+            }
+            (Some("EC"), Some("P-256"), None) if algorithm == Algorithm::Es256 => {
+                Self::P256 { x: coordinate(members, "x")?, y: coordinate(members, "y")? }
+            }
+            _ => return Err(BadJwk::Unsupported),
+        })
+    }
+
     /// From the point as ring writes it: uncompressed for P-256, 32 bytes for
     /// Ed25519. RSA keys are no points.
     pub(super) fn from_point(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
@@ -131,6 +152,16 @@ impl PublicJwk {
             Self::Ed25519 { .. } => Algorithm::EdDsa,
             Self::Rsa(key) => key.scheme().algorithm(),
         }
+    }
+
+    /// Whether verifying this signature takes all of the work: the library stops at once where a signature is of
+    /// another length, or for RSA no less than the modulus.
+    pub(super) fn is_work(&self, signature: &[u8]) -> bool {
+        let fits = match self {
+            Self::P256 { .. } | Self::Ed25519 { .. } => true,
+            Self::Rsa(key) => signature < key.modulus(),
+        };
+        fits && signature.len() == self.signature_length()
     }
 
     /// How long a signature of this key is, in bytes.
@@ -266,10 +297,8 @@ fn rsa(members: &Map<String, Value>, scheme: Option<Scheme>) -> Result<RsaPublic
             None => return Err(BadJwk::Unsupported),
         },
     };
-    let number = |name, wrong| -> Result<Vec<u8>, BadJwk> {
-        text(members, name)?.and_then(base64url_decode).ok_or(wrong)
-    };
-    let (n, e) = (number("n", BadJwk::Modulus)?, number("e", BadJwk::Exponent)?);
+    let n = number(members, "n")?.ok_or(BadJwk::Modulus)?;
+    let e = number(members, "e")?.ok_or(BadJwk::Exponent)?;
     Ok(RsaPublicKey::new(scheme, &n, &e)?)
 }
 
@@ -282,6 +311,11 @@ const KNOWN_ALGORITHMS: [&str; 13] = [
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, BadJwk> {
     members.get(name).map(|value| value.as_str().ok_or(BadJwk::Shape)).transpose()
+}
+
+/// A number of RSA, big-endian.
+fn number(members: &Map<String, Value>, name: &str) -> Result<Option<Vec<u8>>, BadJwk> {
+    Ok(text(members, name)?.and_then(base64url_decode))
 }
 
 fn coordinate(members: &Map<String, Value>, name: &str) -> Result<[u8; 32], BadJwk> {

@@ -4,20 +4,17 @@
 //! costs what one by a registered key costs. What such a verification says is never looked at.
 
 use std::hint::black_box;
-use std::sync::LazyLock;
 
-use super::rsa::Scheme;
+use super::rsa::{MOST_BITS, Scheme};
 use super::{Algorithm, PublicJwk};
-use crate::digest::Digest;
 
-/// Verifies for the work alone. An RSA key is as long as the signature, where there are such keys.
+/// Verifies for the work alone. An RSA key is as long as the signature, if a key can be.
 pub(super) fn verify(algorithm: Algorithm, message: &[u8], signature: &[u8]) {
     let verified = match algorithm {
         Algorithm::Es256 => P256.verify(message, signature),
         Algorithm::EdDsa => ED25519.verify(message, signature),
         Algorithm::Rs256 | Algorithm::Ps256 => {
-            let alike = RSA.iter().find(|key| key.signature_length() == signature.len());
-            alike.or(RSA.first()).is_some_and(|key| key.verify(message, signature))
+            rsa(signature.len()).is_some_and(|key| key.verify(message, signature))
         }
     };
     black_box(verified);
@@ -44,22 +41,11 @@ const fn base_point() -> [u8; 32] {
     out
 }
 
-/// Odd numbers of 2048, 3072 and 4096 bits that nobody chose.
-static RSA: LazyLock<Vec<PublicJwk>> = LazyLock::new(|| {
-    let key = |bytes| PublicJwk::rsa(Scheme::Pss, &modulus(bytes), &[1, 0, 1]).ok();
-    [256, 384, 512].into_iter().filter_map(key).collect()
-});
-
-fn modulus(bytes: usize) -> Vec<u8> {
-    let blocks = (0_u8..=u8::MAX).flat_map(|block| *Digest::of(&[b"nobody", &[block]]).as_bytes());
-    let mut modulus: Vec<u8> = blocks.take(bytes).collect();
-    if let Some(first) = modulus.first_mut() {
-        *first |= 0x80;
-    }
-    if let Some(last) = modulus.last_mut() {
-        *last |= 1;
-    }
-    modulus
+/// The greatest modulus of so many bytes: no signature of its length is too great for it, which the library would
+/// find out before any work. `None` where no key has this length, so that nobody's signature costs anything.
+fn rsa(bytes: usize) -> Option<PublicJwk> {
+    let modulus = [0xff; MOST_BITS / 8];
+    PublicJwk::rsa(Scheme::Pss, modulus.get(..bytes)?, &[1, 0, 1]).ok()
 }
 
 #[cfg(test)]
@@ -73,7 +59,24 @@ mod tests {
             let jwk = key.to_value();
             assert_eq!(PublicJwk::parse(&jwk).as_ref(), Ok(key), "{jwk}");
         }
-        let lengths: Vec<_> = RSA.iter().map(PublicJwk::signature_length).collect();
-        assert_eq!(lengths, [256, 384, 512]);
+        for bytes in 0..=1_024 {
+            let length = rsa(bytes).map(|key| key.signature_length());
+            assert_eq!(length, (256..=512).contains(&bytes).then_some(bytes));
+        }
+    }
+
+    /// What a signature has to be like for a client's key, it is for these: what one would refuse at once, so does the
+    /// other. The all-ones signature is the one that is too great for every modulus.
+    #[test]
+    fn they_work_wherever_a_registered_key_would() {
+        for bytes in 256..=512 {
+            let key = rsa(bytes).unwrap();
+            for first in [0, 1, 0x7f, 0x80, 0xfe] {
+                let mut signature = vec![0xff; bytes];
+                signature[0] = first;
+                assert!(key.is_work(&signature), "{bytes} {first}");
+            }
+            assert!(!key.is_work(&vec![0xff; bytes]));
+        }
     }
 }

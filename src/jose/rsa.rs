@@ -46,7 +46,7 @@ impl Scheme {
     }
 }
 
-/// A public key of 2048 to 4096 bits with its scheme. Cheap to clone.
+/// A public key with its scheme. One that somebody brings has 2048 to 4096 bits. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RsaPublicKey {
     scheme: Scheme,
@@ -80,6 +80,11 @@ impl RsaPublicKey {
             return Err(BadRsa::Exponent);
         }
         Ok(Self { scheme, modulus: modulus.into(), exponent: exponent.into() })
+    }
+
+    /// Takes modulus and exponent that were judged before they were stored. ring verifies by no key of fewer bits.
+    pub(super) fn from_stored(scheme: Scheme, modulus: &[u8], exponent: &[u8]) -> Self {
+        Self { scheme, modulus: modulus.into(), exponent: exponent.into() }
     }
 
     /// How it signs.

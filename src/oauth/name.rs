@@ -11,8 +11,8 @@ pub const MAX_URI_LENGTH: usize = 512;
 /// Text that is no such name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
-    /// Not `[A-Za-z0-9._~-]{1,64}`.
-    #[error("a client id is 1 to 64 characters of A-Z a-z 0-9 . _ ~ -")]
+    /// Not `[A-Za-z0-9._~-]{1,64}`, or `.` or `..`.
+    #[error("a client id is 1 to 64 characters of A-Z a-z 0-9 . _ ~ -, but not . nor ..")]
     ClientId,
     /// Not an absolute URI without fragment (RFC 8707 section 2).
     #[error(
@@ -78,7 +78,9 @@ name!(
 
 fn valid_client_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+    // In a URL these two are the folder and the folder above, and so are gone before anybody is asked for them.
+    let is_step = [".", ".."].contains(&text);
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed) && !is_step
 }
 
 /// RFC 3986 section 4.3, `absolute-URI`, by its character sets.
@@ -106,10 +108,10 @@ mod tests {
 
     #[test]
     fn client_ids_need_no_escaping() {
-        for good in ["a", "A-z_0.9~", &"x".repeat(64)] {
+        for good in ["a", "A-z_0.9~", "...", ".a", &"x".repeat(64)] {
             assert!(ClientId::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "a b", "a:b", "a/b", "ä", "a\0", &"x".repeat(65)] {
+        for bad in ["", ".", "..", "a b", "a:b", "a/b", "ä", "a\0", &"x".repeat(65)] {
             assert_eq!(ClientId::parse(bad), Err(BadName::ClientId), "{bad}");
         }
     }

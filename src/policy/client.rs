@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ClientId, ResourceUri, Violation};
-use crate::jose::ClientKeys;
+use crate::jose::{ClientKeys, client_keys};
 use crate::limits::Quota;
 use crate::oauth::claims::{StaticClaims, is_reserved};
 use crate::oauth::credential::AuthMethod;
@@ -29,7 +29,8 @@ pub const LEAST_ROTATE_EVERY: Duration = Duration::from_hours(1);
 /// How seldom at least, where it is set at all.
 pub const MOST_ROTATE_EVERY: Duration = Duration::from_hours(24 * 730);
 
-/// A registered client.
+/// A registered client. It is deserialised from what is stored alone; what somebody brings is a
+/// [`super::Registration`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
@@ -43,7 +44,7 @@ pub struct Client {
     #[serde(rename = "token_endpoint_auth_method")]
     pub auth_method: AuthMethod,
     /// The public keys that it signs its assertions with, if that is its method.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "client_keys::stored")]
     pub jwks: Option<ClientKeys>,
     /// All that it may be granted.
     pub scope: Scope,

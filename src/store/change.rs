@@ -142,14 +142,6 @@ pub enum Change {
     },
     /// Writes a fact about this store.
     SetFact(&'static str, String),
-    /// Uses a client assertion up. A conflict when it was used already, or when one that is remembered
-    /// for as long may have been forgotten: whatever a clock shows, no assertion is used twice.
-    UseAssertion {
-        /// Which one.
-        id: Digest,
-        /// How long it is remembered.
-        until: Timestamp,
-    },
     /// Forgets used assertions, those that end first. No assertion that would be remembered for no longer
     /// than one of them is used any more.
     ForgetAssertions {
@@ -161,12 +153,6 @@ pub enum Change {
 }
 
 impl Change {
-    /// Whether it may share a batch with jobs of others: it is small, there are many of them, and its
-    /// conflict is found by trying again without the others.
-    pub fn shares_a_batch(&self) -> bool {
-        matches!(self, Self::UseAssertion { .. })
-    }
-
     /// Whether the policy is another one after it.
     pub fn is_policy(&self) -> bool {
         match self {
@@ -195,7 +181,6 @@ impl Change {
             | Self::RevokeToken { .. }
             | Self::RaiseFloor { .. }
             | Self::ForgetRevoked { .. }
-            | Self::UseAssertion { .. }
             | Self::ForgetAssertions { .. }
             | Self::SetFact(..) => false,
         }

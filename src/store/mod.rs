@@ -84,14 +84,34 @@ pub struct Batch {
     pub head: TreeHead,
     /// What else is written in the same transaction.
     pub changes: Vec<Change>,
+    /// Client assertions that are used up in it. One that was used before stops nothing of the rest.
+    pub used: Vec<UsedAssertion>,
 }
 
 impl Batch {
     /// Changes without an entry, beside a log with this head.
     pub fn of_changes(head: TreeHead, changes: Vec<Change>) -> Self {
-        let (entries, tiles, pages) = (Vec::new(), Vec::new(), Vec::new());
-        Self { first: head.size, entries, part: 0, tiles, pages, head, changes }
+        let (entries, tiles, pages, used) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { first: head.size, entries, part: 0, tiles, pages, head, changes, used }
     }
+}
+
+/// A client assertion that is used up, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedAssertion {
+    /// Which one.
+    pub id: Digest,
+    /// How long it is remembered.
+    pub until: Timestamp,
+}
+
+/// What became of a batch that was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// For each of [`Batch::used`], in order, whether it is used up by this batch. `false` when it was used already,
+    /// by an earlier one of the same batch too, or when one that is remembered for as long may have been forgotten:
+    /// whatever a clock shows, no assertion is used twice. A place that is missing counts as `false`.
+    pub fresh: Vec<bool>,
 }
 
 /// The log as it was left.
@@ -157,12 +177,13 @@ pub struct Revoked {
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Writes one batch in one transaction. On `Ok` all of it is durable: it
-    /// survives power loss. On [`StoreFault::Conflict`] nothing was written. On
+    /// survives power loss. All but the assertions that were used before, that is: they
+    /// leave nothing behind, and [`Appended`] tells which they were. On [`StoreFault::Conflict`] nothing was written. On
     /// any other fault it is unknown whether it was; [`Store::head`] tells.
     /// Only one caller at a time, the recorder's writer; a second would break the log.
     ///
     /// Dropped while it runs, the batch may still be written.
-    async fn append(&self, batch: &Batch) -> Result<(), StoreFault>;
+    async fn append(&self, batch: &Batch) -> Result<Appended, StoreFault>;
 
     /// The committed tree, asked on the writer's own connection; `None` before the log was opened.
     async fn head(&self) -> Result<Option<TreeHead>, StoreFault>;

@@ -95,7 +95,8 @@ async fn every_act_is_told_again_word_for_word_and_its_secret_never() {
         let other_kek = mint.data_dir().join("other-kek");
         std::fs::write(&other_kek, STANDARD.encode([9; 32])).unwrap();
         std::fs::set_permissions(&other_kek, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        mint.token(&reader, "").await.assert_token();
+        let (_, claims) = mint.token(&reader, "").await.assert_token();
+        let jti = claims["jti"].as_str().unwrap();
         let kid = mint.app().rotator.ring().active(Algorithm::Es256).unwrap().kid;
         let of_key = |verb: &str| format!("/admin/v1/keys/{kid}/{verb}");
         let of_client = |verb: &str| format!("{CLIENTS}/job/{verb}");
@@ -110,6 +111,14 @@ async fn every_act_is_told_again_word_for_word_and_its_secret_never() {
             (of_client("secrets"), Some(json!({ "overlap": 86_400 })), 201),
             ("/admin/v1/policy/apply".to_owned(), Some(policy.clone()), 200),
             ("/admin/v1/policy/apply".to_owned(), Some(policy), 200),
+            ("/admin/v1/tokens/revoke".to_owned(), Some(json!({ "issued_before": "now" })), 200),
+            (
+                "/admin/v1/tokens/revoke".to_owned(),
+                Some(json!({ "client_id": "reader", "issued_before": "now" })),
+                200,
+            ),
+            ("/admin/v1/tokens/revoke".to_owned(), Some(json!({ "jti": jti })), 200),
+            ("/admin/v1/tokens/revoke".to_owned(), Some(json!({ "jti": jti })), 200),
             ("/admin/v1/keys/import".to_owned(), Some(json!({ "pkcs8": pem() })), 201),
             (of_key("retain"), None, 200),
             (of_key("retain"), None, 200),
@@ -127,7 +136,7 @@ async fn every_act_is_told_again_word_for_word_and_its_secret_never() {
             first.assert_status(*status);
             firsts.push(first);
         }
-        assert!(firsts[14].json()["unexpired"]["count"].is_u64(), "{}", firsts[14].text());
+        assert!(firsts[18].json()["unexpired"]["count"].is_u64(), "{}", firsts[14].text());
         let (log, ring) = (mint.log().await.len(), mint.app().rotator.ring());
         for (nth, ((path, body, _), first)) in acts.iter().zip(&firsts).enumerate() {
             let again = ask(mint, path, &format!("key {nth}"), body.as_ref()).await;

@@ -187,7 +187,8 @@ struct Failing {
     revocations: Revocations,
 }
 
-const BY: Revoker<'_> = Revoker { actor: "unix:7", via: "socket", request_id: "r-1", source_ip: None };
+const BY: Revoker<'_> =
+    Revoker { actor: "unix:7", via: "socket", request_id: "r-1", source_ip: None, beside: None };
 
 impl Failing {
     async fn start() -> Self {

@@ -150,3 +150,36 @@ async fn with_two_live_secrets_one_is_revoked_before_a_third_is_made() {
     })
     .await;
 }
+
+/// The clock ran two hours ahead when the secrets were ended, and is set right afterwards.
+#[tokio::test]
+async fn a_secret_that_was_ended_at_once_stays_ended_when_the_clock_steps_back() {
+    with_mint(async |mint| {
+        let reader = mint.usual_policy().await;
+        mint.clock().set_wall(START.plus(std::time::Duration::from_hours(2)));
+        let (replaced, _) = another(mint, &reader, 3_600).await;
+        let leaked = listed(mint).await[0]["secret_id"].as_str().unwrap().to_owned();
+        revoke(mint, &leaked).await.assert_status(204);
+        let (kept, _) = another(mint, &reader, 0).await;
+        mint.clock().set_wall(START);
+        for ended in [&reader, &replaced] {
+            mint.token(ended, "").await.assert_refused(401, "invalid_client");
+        }
+        mint.token(&kept, "").await.assert_token();
+
+        let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] });
+        mint.clock().set_wall(START.plus(std::time::Duration::from_hours(2)));
+        for patch in [
+            json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": keys }),
+            json!({ "token_endpoint_auth_method": "client_secret_basic" }),
+        ] {
+            let path = "/admin/v1/clients/reader";
+            mint.admin_with(Method::PATCH, path, Some(patch), &[("if-match", "*")]).await.assert_status(200);
+        }
+        mint.clock().set_wall(START);
+        mint.token(&kept, "").await.assert_refused(401, "invalid_client");
+        assert!(listed(mint).await.is_empty());
+    })
+    .await;
+}

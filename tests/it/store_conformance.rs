@@ -16,7 +16,7 @@ use mintmark::audit::tree::{Frontier, leaf_hash};
 use mintmark::keys::KeyRing;
 use mintmark::policy::{Client, ClientId, Policy, Resource, ScopeRule, SecretHash};
 use mintmark::store::sqlite::SqliteStore;
-use mintmark::store::{Batch, Change, NewEntry, NewLog, Store, StoreFault};
+use mintmark::store::{Appended, Batch, Change, NewEntry, NewLog, Store, StoreFault, UsedAssertion};
 use serde_json::{Value, json};
 
 use crate::harness::{ORDERS, START};
@@ -66,14 +66,25 @@ impl Written {
         entries: Vec<NewEntry>,
         changes: Vec<Change>,
     ) -> Result<(), StoreFault> {
+        self.write_with(part, entries, changes, Vec::new()).await.map(drop)
+    }
+
+    /// The same beside assertions that are used up; says of each whether it was.
+    async fn write_with(
+        &mut self,
+        part: u32,
+        entries: Vec<NewEntry>,
+        changes: Vec<Change>,
+        used: Vec<UsedAssertion>,
+    ) -> Result<Vec<bool>, StoreFault> {
         let mut edge = self.edge.clone();
         let hashes: Vec<_> = entries.iter().map(|entry| leaf_hash(&entry.leaf)).collect();
         let tiles = edge.append(&hashes);
         let first = self.edge.size();
-        let batch = Batch { first, entries, part, tiles, ..Batch::of_changes(edge.head(), changes) };
-        self.store.append(&batch).await?;
+        let batch = Batch { first, entries, part, tiles, used, ..Batch::of_changes(edge.head(), changes) };
+        let Appended { fresh } = self.store.append(&batch).await?;
         self.edge = edge;
-        Ok(())
+        Ok(fresh)
     }
 
     async fn change(&mut self, changes: Vec<Change>) -> Result<(), StoreFault> {

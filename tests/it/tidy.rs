@@ -93,9 +93,10 @@ const PURE: [&str; 12] = [
 const CHANCE_AS_A_PARAMETER: [&str; 2] = ["src/jose/key_pair.rs", "src/jose/provider.rs"];
 
 /// A library → the folders and files that may name it.
-const LIBRARIES: [(&str, &[&str]); 15] = [
+const LIBRARIES: [(&str, &[&str]); 16] = [
     ("sqlx", &["src/store/"]),
     ("axum", &["src/http/"]),
+    ("utoipa", &["src/http/openapi/"]),
     ("tower", &["src/http/"]),
     // The command line has a small HTTP client of its own.
     ("hyper", &["src/http/", "src/cli/"]),

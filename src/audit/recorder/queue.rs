@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::RecordFault;
 use crate::audit::leaf::Record;
-use crate::store::Change;
+use crate::store::{Change, UsedAssertion};
 
 /// More jobs than this do not wait: the answer is 503.
 const CAPACITY: usize = 8_192;
@@ -29,6 +29,8 @@ pub(super) struct Entry {
 pub(super) struct Job {
     pub(super) entries: Vec<Entry>,
     pub(super) changes: Vec<Change>,
+    /// A client assertion to use up. It goes without entries and changes, as nothing is undone if it was used before.
+    pub(super) used: Option<UsedAssertion>,
     /// Told the index of the first entry, or the fault. `None` where nobody waits.
     pub(super) reply: Option<oneshot::Sender<Result<u64, RecordFault>>>,
 }
@@ -40,11 +42,11 @@ impl Job {
 
     /// Whether a conflict of its changes must not take others along.
     fn goes_alone(&self) -> bool {
-        !self.changes.iter().all(Change::shares_a_batch)
+        !self.changes.is_empty()
     }
 
     fn rows(&self) -> usize {
-        self.entries.len() + self.changes.len()
+        self.entries.len() + self.changes.len() + usize::from(self.used.is_some())
     }
 
     fn bytes(&self) -> usize {
@@ -122,8 +124,7 @@ impl Queue {
     /// The next batch, waiting for one; `None` once closed and empty.
     ///
     /// Jobs whose caller has gone are left out. A job with changes goes alone,
-    /// so that its conflict fails nobody else, unless they are of the kind that
-    /// the writer tries again apart.
+    /// so that its conflict fails nobody else.
     pub(super) async fn next_batch(&self) -> Option<Vec<Job>> {
         loop {
             let filled = self.filled.notified();
@@ -176,13 +177,13 @@ mod tests {
         let record = Record::of(EventType::TokenDenied, vec![b'x'; body]);
         let (reply, answer) = oneshot::channel();
         let changes = vec![Change::SetFact("probe", String::new()); changes];
-        (Job { entries: vec![Entry { record, jti: None }], changes, reply: Some(reply) }, answer)
+        (Job { entries: vec![Entry { record, jti: None }], changes, used: None, reply: Some(reply) }, answer)
     }
 
     fn use_up() -> (Job, oneshot::Receiver<Result<u64, RecordFault>>) {
         let (reply, answer) = oneshot::channel();
-        let change = Change::UseAssertion { id: Digest([1; 32]), until: Timestamp::default() };
-        (Job { entries: Vec::new(), changes: vec![change], reply: Some(reply) }, answer)
+        let used = UsedAssertion { id: Digest([1; 32]), until: Timestamp::default() };
+        (Job { entries: Vec::new(), changes: Vec::new(), used: Some(used), reply: Some(reply) }, answer)
     }
 
     fn sizes(queue: &Queue) -> Vec<usize> {

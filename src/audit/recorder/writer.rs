@@ -16,7 +16,7 @@ use crate::audit::tile::Edge;
 use crate::audit::tree::{TreeHead, leaf_hash};
 use crate::digest::Digest;
 use crate::failpoint::failpoint;
-use crate::store::{Batch, Change, NewEntry, Store, StoreFault};
+use crate::store::{Appended, Batch, Change, NewEntry, Store, StoreFault, UsedAssertion};
 use crate::time::Timestamp;
 
 /// Records that nobody waits for are kept over a failure of the store up to this number.
@@ -84,7 +84,8 @@ impl Opening {
             rows.push(NewEntry { leaf, body: body.map(|body| (salt, body)), jti });
         }
         let tiles = self.edge.append(&hashes);
-        Ok(Batch { first, entries: rows, part: ts.month(), tiles, pages, head: self.edge.head(), changes })
+        let head = self.edge.head();
+        Ok(Batch { entries: rows, part: ts.month(), tiles, pages, first, ..Batch::of_changes(head, changes) })
     }
 }
 
@@ -133,61 +134,43 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes a batch. One that meets a conflict is written in halves, and these in halves, in their
-    /// order, until only the job that is in conflict has failed.
+    /// Writes these jobs as one batch and tells their callers.
     async fn write(&mut self, jobs: Vec<Job>) {
-        let mut groups = vec![jobs];
-        while let Some(group) = groups.pop() {
-            let mut first = self.write_together(group).await;
-            let second = first.split_off(first.len() / 2);
-            groups.extend([second, first].into_iter().filter(|half| !half.is_empty()));
-        }
-    }
-
-    /// Writes these jobs as one batch and tells their callers; gives them back to be written apart when
-    /// the changes of one of several were in conflict.
-    async fn write_together(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
-        let divisible = jobs.len() > 1 && jobs.iter().any(|job| !job.changes.is_empty());
-        let mut offsets = Vec::with_capacity(jobs.len());
+        let mut callers = Vec::with_capacity(jobs.len());
         let mut entries = Vec::with_capacity(jobs.len());
-        let mut changes = Vec::new();
+        let (mut changes, mut used) = (Vec::new(), Vec::new());
         let settled = self.settle_doubt().await;
         if settled.is_ok() {
             self.forget_erased().await;
             entries.append(&mut self.unwritten);
             self.notes_in_doubt.extend_from_slice(&entries);
         }
-        for job in &mut jobs {
+        for mut job in jobs {
             match job.reply {
                 None if settled.is_ok() => self.notes_in_doubt.extend_from_slice(&job.entries),
                 None => self.keep(job.entries.clone()),
-                Some(_) => {}
+                Some(reply) => callers.push((reply, entries.len() as u64, job.used.map(|_| used.len()))),
             }
-            offsets.push(entries.len() as u64);
-            if divisible {
-                entries.extend_from_slice(&job.entries);
-                changes.extend_from_slice(&job.changes);
-            } else {
-                entries.append(&mut job.entries);
-                changes.append(&mut job.changes);
-            }
+            entries.append(&mut job.entries);
+            changes.append(&mut job.changes);
+            used.extend(job.used);
         }
         let result = match settled {
-            Ok(()) => self.commit(entries, changes).await,
+            Ok(()) => self.commit(entries, changes, used).await,
             Err(fault) => Err(fault),
         };
-        if divisible && result == Err(StoreFault::Conflict.into()) {
-            // What nobody waits for is kept already, and comes with the first that is written.
-            jobs.retain(|job| job.reply.is_some());
-            return jobs;
+        for (reply, offset, place) in callers {
+            let told = match &result {
+                // What the store does not call fresh lets nobody in.
+                Ok((_, fresh)) if place.is_some_and(|place| fresh.get(place) != Some(&true)) => {
+                    Err(StoreFault::Conflict.into())
+                }
+                Ok((first, _)) => Ok(first + offset),
+                Err(fault) => Err(fault.clone()),
+            };
+            // A caller that has gone leaves an intent in the log, which is allowed.
+            let _ = reply.send(told);
         }
-        for (job, offset) in jobs.into_iter().zip(offsets) {
-            if let Some(reply) = job.reply {
-                // A caller that has gone leaves an intent in the log, which is allowed.
-                let _ = reply.send(result.clone().map(|first| first + offset));
-            }
-        }
-        Vec::new()
     }
 
     /// Nobody waits for these records, so nobody repeats them: they come with the next batch that is written. What is
@@ -199,21 +182,27 @@ impl Writer {
         self.unwritten.append(&mut notes);
     }
 
-    async fn commit(&mut self, entries: Vec<Entry>, changes: Vec<Change>) -> Result<u64, RecordFault> {
+    /// The index of the first entry, and of each assertion whether it is used up by this.
+    async fn commit(
+        &mut self,
+        entries: Vec<Entry>,
+        changes: Vec<Change>,
+        used: Vec<UsedAssertion>,
+    ) -> Result<(u64, Vec<bool>), RecordFault> {
         let mut grown = self.committed.clone();
         let place = (self.parts.node.as_str(), self.parts.clock.now());
-        let batch = grown.grow(entries, changes, place, &*self.parts.entropy)?;
+        let batch = Batch { used, ..grown.grow(entries, changes, place, &*self.parts.entropy)? };
         failpoint!("audit.before_write", StoreFault::Unavailable("a failpoint".to_owned()).into());
         self.in_doubt = Some(grown);
         self.erased |= batch.changes.iter().any(|change| matches!(change, Change::Erase { .. }));
         match self.parts.store.append(&batch).await {
-            Ok(()) => {
+            Ok(Appended { fresh }) => {
                 failpoint!("audit.after_sync");
                 if let Some(grown) = self.in_doubt.take() {
                     self.adopt(grown);
                 }
                 self.forget_erased().await;
-                Ok(batch.first)
+                Ok((batch.first, fresh))
             }
             // Without changes, or where the head is another, the log itself is in conflict: another hand wrote it.
             Err(StoreFault::Conflict) if !batch.changes.is_empty() && self.head_is_ours().await => {

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::failure::{Failure, cause};
+use crate::cli::cause::cause;
+use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::cli::wire::Streamed;
 

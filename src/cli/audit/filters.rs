@@ -1,6 +1,7 @@
 //! Which entries of the log somebody wants to see: the conditions of `audit search` and `audit tail`.
 
-use crate::cli::admin::{Admin, escaped};
+use crate::cli::admin::Admin;
+use crate::cli::escape::escaped;
 use crate::cli::failure::Failure;
 use crate::cli::key;
 use crate::cli::values::{self, Time};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueHint;
 
 use super::draft;
-use crate::cli::admin::escaped;
+use crate::cli::escape::escaped;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 

@@ -17,8 +17,8 @@ use crate::audit::export::{Entry, Header};
 use crate::audit::tile::{BundlePath, Edge, TilePath, WIDTH, decode_bundle, width_at};
 use crate::audit::tree::{Range, leaf_hash};
 use crate::audit::verify::{Verdict, verify};
-use crate::cli::admin::refusal;
 use crate::cli::failure::Failure;
+use crate::cli::refusal::refusal;
 use crate::cli::wire::{self, Address};
 
 /// Bundles that may wait for the verification.

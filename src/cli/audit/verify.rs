@@ -11,7 +11,8 @@ use serde_json::json;
 use super::{public_log, receipt};
 use crate::audit::checkpoint::Vkey;
 use crate::audit::verify::{Verdict, verify};
-use crate::cli::failure::{Exit, Failure, cause};
+use crate::cli::cause::cause;
+use crate::cli::failure::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::wire::Address;
 

@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::path;
-use crate::cli::admin::{Admin, escaped};
+use crate::cli::admin::Admin;
+use crate::cli::escape::escaped;
 use crate::cli::failure::{Failure, one_line};
 use crate::cli::output::member;
 use crate::cli::session::Session;

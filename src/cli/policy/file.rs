@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::cli::values;
 use crate::limits::{Enforce, Quota};
 use crate::time::{parse_span, span_text};
 
@@ -228,11 +229,11 @@ fn with<const N: usize>(object: Value, optional: [(&str, Option<Value>); N]) -> 
 
 /// A key set by value, or the one in the file of that name.
 fn key_set(jwks: toml::Value, folder: &Path) -> Result<Value, String> {
-    let toml::Value::String(name) = jwks else { return json_of(jwks) };
+    let toml::Value::String(name) = jwks else { return values::as_public_keys(json_of(jwks)?) };
     let path = folder.join(name);
     let text = std::fs::read_to_string(&path);
     let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    values::public_keys(&text).map_err(|problem| format!("{}: {problem}", path.display()))
 }
 
 fn claims(claims: toml::Table) -> Result<Map<String, Value>, String> {

@@ -138,12 +138,25 @@ fn print_tokens(out: &mut dyn Write, tokens: &[Value]) -> io::Result<()> {
                 )
             }
             (Some(before), Some(after)) => {
-                differences(&["scope", "signing_alg", "lifetime", "claims", "limits"], before, after)
+                let told = differences(&["scope", "signing_alg", "lifetime", "claims"], before, after);
+                let told = [told, limits(items(before, "limits"), items(after, "limits"))];
+                told.into_iter().filter(|told| !told.is_empty()).collect::<Vec<_>>().join("; ")
             }
         };
         table.push(&[member(token, "client_id"), member(token, "resource"), change]);
     }
     table.print(out)
+}
+
+/// What each scope costs, of those that a token has before and after.
+fn limits(before: &[Value], after: &[Value]) -> String {
+    let pairs = before.iter().filter_map(|before| {
+        let scope = member(before, "scope");
+        let after = after.iter().find(|after| member(after, "scope") == scope)?;
+        let told = differences(&["limit", "total", "enforce"], before, after);
+        (!told.is_empty()).then(|| format!("{scope} {told}"))
+    });
+    pairs.collect::<Vec<_>>().join("; ")
 }
 
 /// The members that change of an object that is there before and after.

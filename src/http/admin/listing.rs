@@ -66,6 +66,10 @@ pub(super) fn read_query<'a>(
         if !known(name) || seen.contains(&name) {
             return Err(refuse("a parameter is unknown or repeated"));
         }
+        // Taken as absent, it would widen the question without a word.
+        if form.value(name).is_none() {
+            return Err(refuse("a parameter is empty: leave it out"));
+        }
         seen.push(name);
     }
     Ok(form)

@@ -34,7 +34,8 @@ pub use cursor::Cursors;
 
 use super::accept::PeerUid;
 use super::error::{self, Malformed};
-use super::{RequestIds, log};
+use super::openapi::Document;
+use super::{RequestIds, log, openapi};
 use crate::admin::{Actor, Admin, Answer, Expected, Outcome, Refusal};
 use crate::audit::served::Served;
 use crate::policy::AdminScopes;
@@ -73,6 +74,7 @@ fn acts(side: Arc<AdminSide>) -> Router {
         .merge(audit::router())
         .merge(policy::router())
         .route("/admin/v1/token/preview", post(preview::preview))
+        .route("/admin/openapi.json", openapi::route(Document::Admin))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(side.clone(), once::once))

@@ -173,7 +173,50 @@ fn what_is_written_is_read_and_holds_public_members_alone() {
     let keys = read(vec![strange, ed25519(), rsa()]).unwrap();
     let written = serde_json::to_string(&keys).unwrap();
     assert!(!written.contains("evil") && !written.contains("ours"));
-    assert_eq!(serde_json::from_str::<ClientKeys>(&written).unwrap(), keys);
-    let broken = written.replace("P-256", "P-255");
-    assert!(serde_json::from_str::<ClientKeys>(&broken).is_err());
+    assert_eq!(read_back(&written).unwrap(), Some(keys));
+    assert_eq!(read_back("null").unwrap(), None);
+    for (form, another) in [
+        ("P-256", "P-255"),
+        (r#""kty":"OKP""#, r#""kty":"EC""#),
+        (r#""alg":"PS256""#, r#""alg":"ES256""#),
+        (r#""kid":"rsa""#, r#""kid":7"#),
+        (r#""e":"AQAB""#, r#""e":"+""#),
+        (r#""keys""#, r#""key""#),
+    ] {
+        let broken = written.replacen(form, another, 1);
+        assert_ne!(broken, written);
+        assert!(read_back(&broken).is_err(), "{another}");
+    }
+}
+
+fn read_back(written: &str) -> Result<Option<ClientKeys>, serde_json::Error> {
+    stored(&mut serde_json::Deserializer::from_str(written))
+}
+
+/// What registration would refuse today is read all the same, and written again byte by byte.
+#[test]
+fn what_was_taken_once_is_read_whatever_the_rules_are_now() {
+    let whole = |jwk: Value, alg: &str| with(with(jwk, "alg", json!(alg)), "kid", json!("old"));
+    let short = with(with(rsa(), "n", json!(number(1024))), "e", json!("Aw"));
+    let weak = with(rsa(), "n", json!(base64url(&[0xff; 256])));
+    for jwk in [
+        whole(with(p256(), "y", json!(base64url(&[7; 32]))), "ES256"),
+        whole(with(ed25519(), "x", json!(base64url(&[0; 32]))), "EdDSA"),
+        whole(short, "PS256"),
+        whole(weak, "PS256"),
+        whole(rsa(), "RS256"),
+    ] {
+        assert!(read(vec![jwk.clone()]).is_err(), "{jwk}");
+        let set = json!({ "keys": [jwk] });
+        let keys = read_back(&set.to_string()).unwrap().unwrap();
+        let mut shown = keys.to_value();
+        assert_eq!(shown["keys"][0]["use"].take(), json!("sig"));
+        shown["keys"][0].as_object_mut().unwrap().remove("use");
+        assert_eq!(shown, set);
+        let key = keys.iter().next().unwrap().1;
+        assert!(!key.verify(b"anything", &vec![0xfe; key.signature_length()]));
+    }
+    let eleven: Vec<_> = (0..=MAX_KEYS).map(|_| whole(ed25519(), "EdDSA")).collect();
+    let keys = read_back(&json!({ "keys": eleven }).to_string()).unwrap().unwrap();
+    assert_eq!((keys.iter().len(), keys.choose(Algorithm::EdDsa, Some("old"))), (11, None));
 }

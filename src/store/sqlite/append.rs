@@ -13,7 +13,7 @@ use super::{
     secret_rows,
 };
 use crate::failpoint::failpoint;
-use crate::store::{Batch, Change, NewEntry, StoreFault};
+use crate::store::{Appended, Batch, Change, NewEntry, StoreFault};
 
 /// Rows of one message to the database, greatest first. Few sizes, so that each text is prepared once.
 const CHUNKS: [usize; 19] = [128, 64, 32, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
@@ -29,17 +29,19 @@ pub(super) async fn append(
     connection: &mut SqliteConnection,
     batch: &Batch,
     part: &AtomicU32,
-) -> Result<(), StoreFault> {
+) -> Result<Appended, StoreFault> {
     let part_is_there = part.load(Ordering::Acquire) == batch.part;
     // The usual batch, all of it tokens: its first message begins the transaction, its last one ends it.
     let usual = part_is_there
         && batch.changes.is_empty()
+        && batch.used.is_empty()
         && batch.tiles.is_empty()
         && batch.pages.is_empty()
         && !batch.entries.is_empty();
     // A message has no place between its statements, so a build with failpoints goes the longer way.
     if usual && !cfg!(feature = "failpoints") {
-        return write_entries(connection, batch, true).await;
+        write_entries(connection, batch, true).await?;
+        return Ok(Appended::default());
     }
     failpoint!("db.begin", unavailable());
     sqlx::query(BEGIN).execute(&mut *connection).await?;
@@ -53,6 +55,10 @@ pub(super) async fn append(
         sqlx::query("UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'policy_version'")
             .execute(&mut *connection)
             .await?;
+    }
+    let mut fresh = Vec::with_capacity(batch.used.len());
+    for used in &batch.used {
+        fresh.push(assertion_rows::use_up(connection, used).await?);
     }
     write_entries(connection, batch, false).await?;
     write_tiles(connection, batch).await?;
@@ -74,7 +80,7 @@ pub(super) async fn append(
         // It may have been this very month, if the clock has stepped by so much.
         part.store(0, Ordering::Release);
     }
-    Ok(())
+    Ok(Appended { fresh })
 }
 
 #[cfg(feature = "failpoints")]
@@ -236,7 +242,6 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
             }
             Ok(())
         }
-        Change::UseAssertion { id, until } => assertion_rows::use_up(connection, id, *until).await,
         Change::ForgetAssertions { until, at_most } => {
             Ok(assertion_rows::forget(connection, *until, *at_most).await?)
         }

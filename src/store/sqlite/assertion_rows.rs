@@ -3,26 +3,24 @@
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::number::{signed, unsigned};
-use crate::digest::Digest;
-use crate::store::StoreFault;
+use crate::store::UsedAssertion;
 use crate::time::Timestamp;
 
-/// Adds one that is not there, and that cannot have been there and be forgotten.
+/// Adds one that is not there, and that cannot have been there and be forgotten. Says whether it was added.
 pub(super) async fn use_up(
     connection: &mut SqliteConnection,
-    id: &Digest,
-    until: Timestamp,
-) -> Result<(), StoreFault> {
+    used: &UsedAssertion,
+) -> Result<bool, sqlx::Error> {
     let added = sqlx::query(
         "INSERT INTO used_assertions (id_hash, until)
          SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM forgotten_assertions WHERE until >= $2)
          ON CONFLICT DO NOTHING",
     )
-    .bind(id.as_bytes().as_slice())
-    .bind(signed(until.micros()))
+    .bind(used.id.as_bytes().as_slice())
+    .bind(signed(used.until.micros()))
     .execute(connection)
     .await?;
-    if added.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
+    Ok(added.rows_affected() == 1)
 }
 
 /// Takes those away that end first, and remembers how far that went.

@@ -18,6 +18,7 @@ mod policy_rows;
 mod read;
 mod revoked_rows;
 mod ring_rows;
+mod rows;
 mod schema;
 mod secret_rows;
 mod status;
@@ -37,7 +38,7 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::status::{LogStatus, StoreStatus};
-use super::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use super::{Appended, Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
 use crate::digest::Digest;
@@ -140,7 +141,7 @@ macro_rules! steady {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn append(&self, batch: &Batch) -> Result<(), StoreFault> {
+    async fn append(&self, batch: &Batch) -> Result<Appended, StoreFault> {
         let mut writer = self.writer.lock().await;
         failpoint!("db.acquire", StoreFault::Unavailable("a failpoint".to_owned()));
         self.refuse_after_failed_flush()?;

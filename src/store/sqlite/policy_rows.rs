@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteQueryResult, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
 use super::number::{signed, unsigned};
+use super::rows::{keep, one_row};
 use super::{answer_rows, secret_rows};
 use crate::digest::Digest;
 use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, ScopeRule, reserved_id};
@@ -16,11 +17,6 @@ use crate::store::{Change, StoreFault};
 
 fn document(object: &impl Serialize) -> Result<String, StoreFault> {
     serde_json::to_string(object).map_err(|error| StoreFault::Broken(error.to_string()))
-}
-
-/// The object's new version follows the stored one, or the write touches nothing.
-pub(super) fn one_row(result: &SqliteQueryResult) -> Result<(), StoreFault> {
-    if result.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
 }
 
 pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreFault> {
@@ -81,20 +77,6 @@ async fn delete_client(
     one_row(&client.bind(id.as_str()).bind(signed(version)).execute(&mut *connection).await?)?;
     let reserved = sqlx::query("INSERT INTO deleted_clients (id_hash) VALUES ($1)");
     one_row(&reserved.bind(reserved_id(id).as_bytes().as_slice()).execute(connection).await?)
-}
-
-/// A row that cannot be read is left out and told; it never stops the others.
-pub(super) fn keep<T>(
-    broken: &mut Vec<String>,
-    kind: &str,
-    row: &SqliteRow,
-    read: impl FnOnce(&SqliteRow) -> Result<T, sqlx::Error>,
-) -> Option<T> {
-    let tell = |error: sqlx::Error| {
-        let name = row.try_get::<String, _>(0).unwrap_or_else(|_| "?".to_owned());
-        broken.push(format!("{kind} {name}: {error}"));
-    };
-    read(row).map_err(tell).ok()
 }
 
 /// The document in column 2, which must be that of the object named in column 0.

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::number::{signed, unsigned};
-use super::policy_rows::{keep, one_row};
+use super::rows::{keep, one_row};
 use crate::policy::SecretHash;
 use crate::store::{Change, StoreFault};
 use crate::time::Timestamp;

@@ -436,8 +436,8 @@ def c17_type(maker):
     yield "no type", asks(maker.make(), maker.scope, None), MALFORMED
     yield "an empty type", asks(maker.make(), maker.scope, ""), MALFORMED
     yield "no type and nonsense", asks("nonsense", maker.scope, None), MALFORMED
-    yield "a type and no assertion", asks(None, maker.scope) + [("client_id", maker.client)], MALFORMED
-    yield "a type and an empty assertion", asks("", maker.scope), MALFORMED
+    yield "a type and no assertion", asks(None, maker.scope) + [("client_id", maker.client)], REFUSED
+    yield "a type and an empty assertion", asks("", maker.scope), REFUSED
     yield "two assertions", maker.form() + [("client_assertion", maker.make())], MALFORMED
     yield "the same assertion twice", maker.form() * 2, MALFORMED
     yield "a secret beside it", maker.form() + [("client_id", maker.client), ("client_secret", "mms_x")], MALFORMED

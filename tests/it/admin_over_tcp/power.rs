@@ -77,6 +77,9 @@ async fn a_caller_takes_no_stronger_client_over() {
         for beyond in ["admin:clients admin:keys", ALL] {
             patch("weak", json!({ "scope": beyond })).await.assert_problem(403);
         }
+        let mut gone = request(&Method::DELETE, &format!("{CLIENTS}/strong"), &token);
+        gone.headers_mut().insert("if-match", "*".parse().unwrap());
+        mint.over_tcp(gone).await.assert_problem(403);
         patch("weak", json!({ "client_name": "still weak" })).await.assert_status(200);
         rotate("weak").await.assert_status(201);
         act("weak/disable").await.assert_status(200);
@@ -116,6 +119,25 @@ async fn a_policy_file_gives_nothing_that_its_caller_does_not_hold() {
             let token = token_for(mint, &ops, half).await;
             let body = json!({ "policy": {}, "prune": false });
             send(mint, (Method::POST, "/admin/v1/policy/apply"), &token, &body).await.assert_problem(403);
+        }
+    })
+    .await;
+}
+
+/// Which files a machine has, and whose they are, is for those who are on it.
+#[tokio::test]
+async fn nobody_looks_for_files_from_afar() {
+    with_mint(async |mint| {
+        let keeper = admin(mint, "keeper", "admin:keys").await;
+        let token = token_for(mint, &keeper, "admin:keys").await;
+        let rewrap = async |file: &str| {
+            let body = json!({ "kek_file": file });
+            let told = send(mint, (Method::POST, "/admin/v1/keys/rewrap"), &token, &body).await;
+            told.assert_problem(400).json()["detail"].clone()
+        };
+        let none = rewrap("/nowhere/kek").await;
+        for file in ["/etc/passwd", "/root", "/etc/shadow"] {
+            assert_eq!(rewrap(file).await, none, "{file}");
         }
     })
     .await;

@@ -6,7 +6,7 @@ use mintmark::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::{Machine, ask, register, usual_machine};
-use crate::harness::{TestMint, with_mint};
+use crate::harness::{TestMint, foreign_connection, with_mint};
 
 async fn patch(mint: &TestMint, changes: Value) -> crate::harness::Answer {
     let request = axum::http::Request::patch("/admin/v1/clients/web")
@@ -103,6 +103,35 @@ async fn a_client_with_keys_is_shown_with_them_and_gets_no_secret() {
         mint.restart().await;
         assert_eq!(mint.admin_get("/admin/v1/clients/web").await.json(), made);
         ask(mint, &web.assertion(mint, "after")).await.assert_token();
+    })
+    .await;
+}
+
+/// A rule may become stricter: who is registered is still there, can be changed and can be deleted.
+#[tokio::test]
+async fn a_key_that_would_be_refused_today_hides_no_client() {
+    with_mint(async |mint| {
+        let web = usual_machine(mint).await;
+        let x = web.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
+        let mut foreign = foreign_connection(&mint.data_dir().join("mintmark.db")).await;
+        sqlx::query("UPDATE clients SET document = replace(document, $1, $2) WHERE id = 'web'")
+            .bind(&x)
+            .bind(base64url(&[0; 32]))
+            .execute(&mut foreign)
+            .await
+            .unwrap();
+        sqlx::Connection::close(foreign).await.unwrap();
+        mint.restart().await;
+        let shown = mint.admin_get("/admin/v1/clients/web").await.assert_status(200).json();
+        assert_eq!(shown["jwks"]["keys"][0]["x"], base64url(&[0; 32]));
+        let taken_again = patch(mint, json!({ "jwks": shown["jwks"] })).await;
+        assert!(taken_again.assert_problem(400).text().contains("small order"));
+        patch(mint, json!({ "client_name": "Web" })).await.assert_status(200);
+        patch(mint, json!({ "jwks": web.jwks() })).await.assert_status(200);
+        ask(mint, &web.assertion(mint, "sound again")).await.assert_token();
+        let anyway = [("if-match", "*")];
+        mint.admin_with(Method::DELETE, "/admin/v1/clients/web", None, &anyway).await.assert_status(204);
+        mint.admin_get("/admin/v1/clients/web").await.assert_problem(404);
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! A store that fails when it is told to, and remembers which entries were read.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,7 +9,9 @@ use mintmark::audit::directory::StoredPage;
 use mintmark::audit::tree::TreeHead;
 use mintmark::digest::Digest;
 use mintmark::policy::Policy;
-use mintmark::store::{Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use mintmark::store::{
+    Appended, Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing,
+};
 use mintmark::time::Timestamp;
 
 /// What the next write meets.
@@ -31,17 +34,28 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     faults: Mutex<Vec<Option<Fault>>>,
     reads: Mutex<Vec<Range<u64>>>,
+    writes: AtomicUsize,
 }
 
 impl FaultyStore {
     /// A store like `inner`, without any fault so far.
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, faults: Mutex::default(), reads: Mutex::default() })
+        Arc::new(Self {
+            inner,
+            faults: Mutex::default(),
+            reads: Mutex::default(),
+            writes: AtomicUsize::default(),
+        })
     }
 
     /// The entries that were read since the last question, as the ranges that were asked for.
     pub fn reads(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut *self.reads.lock().unwrap())
+    }
+
+    /// How many batches were tried since the last question.
+    pub fn writes(&self) -> usize {
+        self.writes.swap(0, Ordering::Relaxed)
     }
 
     /// One fault more.
@@ -64,7 +78,8 @@ impl FaultyStore {
 
 #[async_trait]
 impl Store for FaultyStore {
-    async fn append(&self, batch: &Batch) -> Result<(), StoreFault> {
+    async fn append(&self, batch: &Batch) -> Result<Appended, StoreFault> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         let failed = || Err(StoreFault::Unavailable("a test's fault".to_owned()));
         match self.next() {
             None => self.inner.append(batch).await,

@@ -5,6 +5,7 @@
 
 mod ambient;
 mod answer;
+pub mod described;
 mod faults;
 mod log;
 mod oracle;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 
 pub use ambient::{FakeClock, SeededEntropy};
 pub use answer::Answer;
+use described::{Asked, Listener};
 pub use faults::{Fault, FaultyStore};
 pub use log::contains;
 pub use socket::{Loopback, exchange};
@@ -228,7 +230,9 @@ impl TestMint {
 
     /// Sends any request to the public listener.
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let asked = Asked::of(Listener::Public, &request);
         let answer = Answer::read(self.public.answer(request).await).await;
+        asked.assert_describes(&answer);
         if let Some(token) = answer.access_token() {
             self.ledger.lock().unwrap().push(token);
         }
@@ -322,13 +326,19 @@ impl TestMint {
 
     /// Sends any request to the admin listener.
     pub async fn admin_send(&self, request: Request<Body>) -> Answer {
-        Answer::read(self.admin.answer(request).await).await
+        let asked = Asked::of(Listener::Admin, &request);
+        let answer = Answer::read(self.admin.answer(request).await).await;
+        asked.assert_describes(&answer);
+        answer
     }
 
     /// Sends any request to the admin listener over TCP.
     pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
         let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
-        Answer::read(door.answer(request).await).await
+        let asked = Asked::of(Listener::Admin, &request);
+        let answer = Answer::read(door.answer(request).await).await;
+        asked.assert_describes(&answer);
+        answer
     }
 
     /// Sends all of these to the admin listener at the same time, each from a task of its own.

@@ -2,6 +2,9 @@ use serde_json::json;
 
 use super::*;
 
+/// A public key of Ed25519.
+const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
 const FILE: &str = r#"
 [[resource]]
 uri = "https://api.example"
@@ -95,15 +98,19 @@ fn what_json_cannot_say_is_refused() {
 #[test]
 fn a_key_set_stands_in_the_file_or_beside_it() {
     let folder = tempfile::tempdir().unwrap();
-    let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "AA" }] });
+    let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": X }] });
     std::fs::write(folder.path().join("web.jwks"), keys.to_string()).unwrap();
     let beside = "[[client]]\nid = \"web\"\nscope = \"a\"\njwks = \"web.jwks\"\n";
     assert_eq!(read(beside, folder.path()).unwrap()["clients"][0]["jwks"], keys);
     let within = "[[client]]\nid = \"web\"\nscope = \"a\"\n\
-                  jwks = { keys = [{ kty = \"OKP\", crv = \"Ed25519\", x = \"AA\" }] }\n";
+                  jwks = { keys = [{ kty = \"OKP\", crv = \"Ed25519\", x = \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\" }] }\n";
     assert_eq!(read(within, folder.path()).unwrap()["clients"][0]["jwks"], keys);
     let problem = read(&beside.replace("web.jwks", "none.jwks"), folder.path()).unwrap_err();
     assert!(problem.contains("none.jwks"), "{problem}");
+    // A private key is not sent anywhere.
+    let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": X, "d": X });
+    std::fs::write(folder.path().join("web.jwks"), private.to_string()).unwrap();
+    assert!(read(beside, folder.path()).unwrap_err().contains("private"));
 }
 
 /// An answer of `GET /admin/v1/policy`, with what people can set of each object.
