@@ -90,7 +90,7 @@ pub(super) struct Create {
     /// How it shows who it is
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::ALL.map(AuthMethod::as_str))]
     auth: Option<String>,
-    /// The client's public keys, a JWK Set or one JWK; for the method by key alone
+    /// The client's public keys, a JWK Set or one JWK; for `private_key_jwt` alone
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     jwks: Option<PathBuf>,
     /// The longest lifetime of its tokens, such as 5m
