@@ -28,7 +28,7 @@ pub(in crate::cli) struct Update {
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::ALL.map(AuthMethod::as_str))]
     auth: Option<String>,
     /// The client's public keys, a JWK Set or one JWK, in the place of those it has
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) jwks: Option<PathBuf>,
     /// What it gets when it asks for no scope
     #[arg(long, value_name = "SCOPES", conflicts_with = "no_default_scope")]
