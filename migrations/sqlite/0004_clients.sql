@@ -1,4 +1,4 @@
--- When a secret opened the door last, late by a minute at most; when its owner was last reminded to
+-- When a secret opened the door last, late by some minutes at most; when its owner was last reminded to
 -- replace it. Microseconds, NULL for never.
 ALTER TABLE client_secrets ADD COLUMN last_used_at INTEGER;
 ALTER TABLE client_secrets ADD COLUMN reminded_at INTEGER;
@@ -35,6 +35,14 @@ CREATE TABLE token_floors (
     client     TEXT PRIMARY KEY NOT NULL,
     not_before INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- How far the forgetting of these went: a token that would have been kept until `until` or less, or that was
+-- issued before `not_before`, may have been revoked. One row.
+CREATE TABLE forgotten_revocations (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    until      INTEGER NOT NULL,
+    not_before INTEGER NOT NULL
+) STRICT;
+INSERT INTO forgotten_revocations (id, until, not_before) VALUES (1, 0, 0);
 
 -- Answers to requests with an Idempotency-Key, without their secrets, for a day; microseconds. `id_hash` is
 -- over caller and key, `caller` over the caller alone, `request` over route and body. `answer` is NULL once it

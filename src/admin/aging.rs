@@ -41,19 +41,22 @@ struct DueBody<'a> {
 }
 
 impl Admin {
-    /// One round, about once a minute. `now` is a time that can be believed.
+    /// One round, about once a minute. `now` is a time by which something may be taken away for good: what is written
+    /// down by a clock that was ahead would stay in the future.
     pub async fn tend_secrets(&self, now: Timestamp) -> Result<(), Refusal> {
-        self.note_uses().await?;
+        self.note_uses(Some(now)).await?;
         self.remind(now).await?;
         self.sweep_secrets(now).await
     }
 
     /// Writes down when secrets were used last, of those that were used since the last time. It changes neither a
-    /// client nor the policy, and leaves no record: each use has its own.
-    pub async fn note_uses(&self) -> Result<(), Refusal> {
+    /// client nor the policy, and leaves no record: each use has its own. None is noted for later than `now`, if that is
+    /// known: by a clock that was ahead it was seen too late, not made.
+    pub async fn note_uses(&self, now: Option<Timestamp>) -> Result<(), Refusal> {
         let uses = self.parts.last_uses.unwritten(&self.parts.policy);
         for some in uses.chunks(USES) {
-            let change = Change::SecretsUsed(some.to_vec());
+            let noted = some.iter().map(|(id, at)| (id.clone(), now.map_or(*at, |now| now.min(*at))));
+            let change = Change::SecretsUsed(noted.collect());
             self.parts.recorder.act(Vec::new(), vec![change]).await?;
             self.parts.last_uses.written(some);
         }

@@ -23,7 +23,7 @@ use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::{Public, RequestIds, public_router};
 use crate::introspect::{Introspector, IntrospectorParts, Revocations};
-use crate::issue::{Mint, MintParts, WallClock};
+use crate::issue::{Mint, MintParts, SettledClock, WallClock};
 use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
@@ -119,8 +119,7 @@ async fn lay(
     let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
-    let revocations =
-        Revocations::open(settings.issuer.as_str(), store.clone(), recorder.clone(), clock.clone()).await?;
+    let revocations = Revocations::open(settings.issuer.as_str(), store.clone(), recorder.clone()).await?;
     let health = Health::new(clock);
     Ok(Ground {
         ambient,
@@ -147,6 +146,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let retention = Retention::new(recorder.clone(), store.clone(), body_retention(settings));
     let retention = Arc::new(retention);
     let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
+    let settled = Arc::new(SettledClock::new(ground.wall_clock.clone(), clock.clone()));
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
     let last_uses = Arc::new(LastUses::default());
@@ -193,8 +193,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         store: ground.store,
         retention,
         forgetting,
+        settled,
         ambient: ground.ambient,
-        wall_clock: ground.wall_clock,
         writer: ground.writer,
         _lock: ground.lock,
     })

@@ -15,6 +15,7 @@ use crate::audit::alive::Alive;
 use crate::config::Settings;
 use crate::store::Change;
 use crate::telemetry::Cadence;
+use crate::time::Timestamp;
 
 /// The longest pause of a task that failed and that verifiers or operators wait for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -66,6 +67,29 @@ impl Loops<'_> {
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.set.spawn(task.supervise(&self.app.health, self.app.ambient.clone(), tick, concern));
+    }
+
+    /// The same for one that takes something away for good, each minute: only by a clock that has settled.
+    fn forget<F>(
+        &mut self,
+        name: &'static str,
+        tick: impl Fn(Timestamp) -> F + Clone + Send + Sync + 'static,
+        concern: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let settled = self.app.settled.clone();
+        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
+        let tick_if_settled = move || {
+            let (now, tick) = (settled.look(), tick.clone());
+            async move {
+                match now.map_err(|insane| insane.to_string())? {
+                    Some(now) => tick(now).await,
+                    None => Ok(()),
+                }
+            }
+        };
+        self.run_with_concern(Task { name, cadence, advice: DISK }, tick_if_settled, concern);
     }
 
     /// Rotates keys, by a clock of their own: see `keys::steady`.
@@ -126,38 +150,28 @@ impl Loops<'_> {
         });
     }
 
-    /// Drops old bodies and old revocations, but not by a clock that cannot be right.
+    /// Drops old bodies and old revocations.
     fn retention(&mut self) {
-        let (retention, wall_clock) = (self.app.retention.clone(), self.app.wall_clock.clone());
-        let revocations = self.app.revocations.clone();
+        let (retention, revocations) = (self.app.retention.clone(), self.app.revocations.clone());
         let told = retention.clone();
-        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
-        self.run_with_concern(
-            Task { name: "retention", cadence, advice: DISK },
-            move || {
-                let (retention, now) = (retention.clone(), wall_clock.look());
-                let revocations = revocations.clone();
-                async move {
-                    let now = now.map_err(|insane| insane.to_string())?;
-                    revocations.sweep(now).await.map_err(|fault| fault.to_string())?;
-                    retention.tick(now).await.map_err(|fault| fault.to_string())
-                }
-            },
-            move || told.concern(),
-        );
+        let tick = move |now| {
+            let (retention, revocations) = (retention.clone(), revocations.clone());
+            async move {
+                revocations.sweep(now).await.map_err(|fault| fault.to_string())?;
+                retention.tick(now).await.map_err(|fault| fault.to_string())
+            }
+        };
+        self.forget("retention", tick, move || told.concern());
     }
 
-    /// Forgets answers that nobody may ask for again, but not by a clock that cannot be right.
+    /// Forgets answers that nobody may ask for again.
     fn answers(&mut self) {
-        let (admin, wall_clock) = (self.app.admin.clone(), self.app.wall_clock.clone());
-        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
-        self.run(Task { name: "answers", cadence, advice: DISK }, move || {
-            let (admin, now) = (admin.clone(), wall_clock.look());
-            async move {
-                let now = now.map_err(|insane| insane.to_string())?;
-                admin.forget_answers(now).await.map_err(|refusal| refusal.to_string())
-            }
-        });
+        let admin = self.app.admin.clone();
+        let tick = move |now| {
+            let admin = admin.clone();
+            async move { admin.forget_answers(now).await.map_err(|refusal| refusal.to_string()) }
+        };
+        self.forget("answers", tick, || None);
     }
 
     /// Carries the write-ahead log home, beside the writer.
@@ -182,32 +196,24 @@ impl Loops<'_> {
         });
     }
 
-    /// Notes uses of secrets, reminds of those that are due, forgets the ended ones, but not by a clock that cannot be right.
+    /// Notes uses of secrets, reminds of those that are due, forgets the ended ones.
     fn secrets(&mut self) {
-        let (admin, wall_clock) = (self.app.admin.clone(), self.app.wall_clock.clone());
-        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
-        self.run(Task { name: "secrets", cadence, advice: DISK }, move || {
-            let (admin, now) = (admin.clone(), wall_clock.look());
-            async move {
-                let now = now.map_err(|insane| insane.to_string())?;
-                admin.tend_secrets(now).await.map_err(|refusal| refusal.to_string())
-            }
-        });
+        let admin = self.app.admin.clone();
+        let tick = move |now| {
+            let admin = admin.clone();
+            async move { admin.tend_secrets(now).await.map_err(|refusal| refusal.to_string()) }
+        };
+        self.forget("secrets", tick, || None);
     }
 
-    /// Forgets used assertions, but not by a clock that cannot be right.
+    /// Forgets used assertions.
     fn forgetting(&mut self) {
-        let (forgetting, wall_clock) = (self.app.forgetting.clone(), self.app.wall_clock.clone());
-        let clock = self.app.ambient.clock.clone();
-        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
-        self.run(Task { name: "forgetting", cadence, advice: DISK }, move || {
-            let (forgetting, now) = (forgetting.clone(), wall_clock.look());
-            let monotonic = clock.monotonic();
-            async move {
-                let now = now.map_err(|insane| insane.to_string())?;
-                forgetting.tick(now, monotonic).await.map_err(|fault| fault.to_string())
-            }
-        });
+        let forgetting = self.app.forgetting.clone();
+        let tick = move |now| {
+            let forgetting = forgetting.clone();
+            async move { forgetting.tick(now).await.map_err(|fault| fault.to_string()) }
+        };
+        self.forget("forgetting", tick, || None);
     }
 
     /// Says in the log that this node lives, when it has had nothing else to say.

@@ -36,7 +36,7 @@ use crate::clients::forgetting::Forgetting;
 use crate::config::{Kek, Settings};
 use crate::http::Router;
 use crate::introspect::{Introspector, Revocations};
-use crate::issue::WallClock;
+use crate::issue::{SettledClock, WallClock};
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
 use crate::limits::Limiter;
@@ -104,8 +104,9 @@ pub struct App {
     pub retention: Arc<Retention>,
     /// Forgets assertions that nobody can use again.
     pub forgetting: Arc<Forgetting>,
+    /// The time by which something is taken away for good.
+    pub settled: Arc<SettledClock>,
     ambient: Ambient,
-    wall_clock: Arc<WallClock>,
     writer: JoinHandle<()>,
     _lock: data_dir::DataLock,
 }
@@ -133,7 +134,7 @@ impl App {
     /// Ends in order: the last refusals, `node.stopped`, a last checkpoint, then the store.
     pub async fn close(self) {
         self.denials.tick();
-        if let Err(fault) = self.admin.note_uses().await {
+        if let Err(fault) = self.admin.note_uses(None).await {
             tracing::warn!(%fault, "the last uses of secrets were not written down");
         }
         let stopped = Record::new(EventType::NodeStopped);

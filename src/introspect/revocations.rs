@@ -2,7 +2,9 @@
 //!
 //! Revocations only grow while a token could depend on them, so what the store
 //! says is added to what is known and never replaces it; no order of events can
-//! bring a revoked token back. A revocation and its record are one transaction,
+//! bring a revoked token back. Forgetting one goes by a clock, which may have been
+//! wrong; so it leaves a mark behind, and a token on the wrong side of it is taken
+//! for a revoked one, for good. A revocation and its record are one transaction,
 //! and it is in force before it is answered. Where the outcome of a commit is
 //! unknown the caller is told so, and [`Revocations::tick`] finds out. RFC 7009.
 
@@ -12,13 +14,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use super::record::{self, IssuedToken, Revoker};
-use crate::ambient::Clock;
 use crate::audit::leaf::Record;
 use crate::audit::recorder::{RecordFault, Recorder};
 use crate::config::LONGEST_LIFETIME;
 use crate::jose::verify::AccessTokenClaims;
 use crate::policy::ClientId;
-use crate::store::{Change, Revoked, Store, StoreFault};
+use crate::store::{Change, Forgotten, Revoked, Store, StoreFault};
 use crate::time::Timestamp;
 
 /// How much longer a revocation is kept than its token lives: a clock that was ahead by less loses none.
@@ -31,9 +32,6 @@ pub struct Revocations {
     issuer: String,
     store: Arc<dyn Store>,
     recorder: Recorder,
-    clock: Arc<dyn Clock>,
-    /// What the clocks showed when this process began.
-    began: (Timestamp, Duration),
     in_force: RwLock<InForce>,
     /// The store may hold revocations that are not in force here.
     behind: AtomicBool,
@@ -47,6 +45,8 @@ struct InForce {
     floors: HashMap<String, Timestamp>,
     /// The same for all clients.
     all: Timestamp,
+    /// What is in neither of them any more.
+    forgotten: Forgotten,
 }
 
 /// No token was issued before it.
@@ -66,7 +66,39 @@ impl InForce {
         (ended, bounds.any(|floor| *floor <= floors))
     }
 
+    /// Whether a token may have been revoked by what is forgotten: none that lives, if the clock was right.
+    fn may_have_covered(&self, claims: &AccessTokenClaims) -> bool {
+        claims.expires_at.plus(BEYOND_EXPIRY) <= self.forgotten.until
+            || claims.issued_at < self.forgotten.not_before
+    }
+
+    /// Forgets like the store.
+    fn forget(&mut self, now: Timestamp, floors: Timestamp) {
+        let Self { tokens, floors: bounds, all, forgotten } = self;
+        tokens.retain(|_, until| {
+            let stays = *until > now;
+            if !stays {
+                forgotten.until = forgotten.until.max(*until);
+            }
+            stays
+        });
+        let mut is_sunk = |floor: Timestamp| {
+            let sunk = floor <= floors;
+            if sunk {
+                forgotten.not_before = forgotten.not_before.max(floor);
+            }
+            sunk
+        };
+        bounds.retain(|_, floor| !is_sunk(*floor));
+        if is_sunk(*all) {
+            *all = NO_FLOOR;
+        }
+    }
+
     fn add(&mut self, revoked: Revoked) {
+        let Forgotten { until, not_before } = revoked.forgotten;
+        self.forgotten.until = self.forgotten.until.max(until);
+        self.forgotten.not_before = self.forgotten.not_before.max(not_before);
         self.tokens.extend(revoked.tokens);
         for (client, not_before) in revoked.floors {
             self.raise(client.as_deref(), not_before);
@@ -108,19 +140,11 @@ impl Drop for Doubt<'_> {
 
 impl Revocations {
     /// Reads what is in force. `issuer` is the `iss` claim of the tokens.
-    pub async fn open(
-        issuer: &str,
-        store: Arc<dyn Store>,
-        recorder: Recorder,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreFault> {
-        let began = (clock.now(), clock.monotonic());
+    pub async fn open(issuer: &str, store: Arc<dyn Store>, recorder: Recorder) -> Result<Self, StoreFault> {
         let revocations = Self {
             issuer: issuer.to_owned(),
             store,
             recorder,
-            clock,
-            began,
             in_force: RwLock::default(),
             behind: AtomicBool::new(false),
         };
@@ -128,11 +152,13 @@ impl Revocations {
         Ok(revocations)
     }
 
-    /// Whether a token with these claims is revoked: itself, or with all that were issued before some time.
+    /// Whether a token with these claims is revoked, itself or with all that were issued before some time; or whether
+    /// it may have been and was forgotten too early.
     pub fn cover(&self, claims: &AccessTokenClaims) -> bool {
         let in_force = self.read();
         in_force.tokens.contains_key(&claims.jti)
             || claims.issued_at < in_force.floor(Some(&claims.client_id))
+            || in_force.may_have_covered(claims)
     }
 
     /// The earliest `iat` that is still good for a client, or (`None`) for any; 1970 where there is no such bound.
@@ -223,11 +249,10 @@ impl Revocations {
         Ok(())
     }
 
-    /// Forgets what no token depends on any more, given a time that can be right. The caller calls it each minute.
+    /// Forgets what no token depends on any more at `now`, a time by which something may be taken away for good. Was it
+    /// ahead all the same, tokens that are good are taken for revoked, and never the other way. The caller calls it each
+    /// minute.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), RecordFault> {
-        // A clock that was set forward under this process takes nothing away by that alone.
-        let (wall, monotonic) = self.began;
-        let now = now.min(wall.plus(self.clock.monotonic().saturating_sub(monotonic)));
         let floors = now.minus(LONGEST_LIFETIME).minus(BEYOND_EXPIRY);
         let (ended, sunk) = self.read().over(now, floors);
         let times = ended.div_ceil(FORGOTTEN_AT_ONCE as usize).max(usize::from(sunk));
@@ -235,12 +260,7 @@ impl Revocations {
             let change = Change::ForgetRevoked { ended: now, floors, at_most: FORGOTTEN_AT_ONCE };
             self.recorder.act(Vec::new(), vec![change]).await?;
         }
-        let mut in_force = self.write();
-        in_force.tokens.retain(|_, until| *until > now);
-        in_force.floors.retain(|_, floor| *floor > floors);
-        if in_force.all <= floors {
-            in_force.all = NO_FLOOR;
-        }
+        self.write().forget(now, floors);
         Ok(())
     }
 

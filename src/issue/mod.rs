@@ -9,9 +9,11 @@ pub mod compose;
 mod mint;
 pub mod origin;
 pub mod preview;
+mod settled;
 mod wall_clock;
 
 pub use compose::Unsigned;
 pub use mint::{Denial, Fault, Issued, Mint, MintParts};
 pub use origin::Origin;
+pub use settled::{SETTLING, SettledClock};
 pub use wall_clock::{ClockInsane, WallClock};

@@ -113,4 +113,4 @@ fn judge(shown: Timestamp, expected: Timestamp) -> Result<(), ClockInsane> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

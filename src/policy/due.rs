@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 
 /// The reminder comes this long ahead at most.
 const LONGEST_NOTICE: Duration = Duration::from_hours(24 * 14);
+/// A reminder that lies further ahead than this was given by a wrong clock.
+const AHEAD: Duration = Duration::from_hours(1);
 /// Of the span between two secrets, the part that the reminder comes ahead.
 const NOTICE: u32 = 10;
 
@@ -42,10 +44,10 @@ impl Due {
     }
 
     /// Whether a reminder is wanted, given the last one: there is one when it is near and one when it is over. Times
-    /// that move with `rotate_every` want their own.
+    /// that move with `rotate_every` want their own, and one that lies ahead of all clocks counts for nothing.
     pub fn is_unsaid(&self, reminded_at: Option<Timestamp>, now: Timestamp) -> bool {
         let since = if self.is_over(now) { self.at } else { self.notice_at };
-        self.is_near(now) && reminded_at.is_none_or(|told| told < since)
+        self.is_near(now) && reminded_at.is_none_or(|told| told < since || told > now.plus(AHEAD))
     }
 }
 
@@ -104,6 +106,9 @@ mod tests {
             (day(81), Some(day(27)), true),
             // Said when it was near by a shorter span, which is near again.
             (day(90), Some(day(90)), false),
+            // Said by a clock that was ahead; or that was put back a little since.
+            (day(81), Some(day(91)), true),
+            (day(90), Some(day(90).plus(AHEAD)), false),
         ] {
             assert_eq!(due.is_unsaid(reminded, now), wanted, "{now} after {reminded:?}");
         }

@@ -60,7 +60,7 @@ pub enum Change {
     AddSecret(ClientId, SecretHash),
     /// Lets a secret end at this time.
     EndSecret(String, Timestamp),
-    /// Notes when secrets were used last; never an earlier time than is noted. Those that are gone are passed over.
+    /// Notes when secrets were used last, in place of what was noted before. Those that are gone are passed over.
     SecretsUsed(Vec<(String, Timestamp)>),
     /// Notes when the owner of a secret was reminded to replace it.
     SecretReminded(String, Timestamp),
@@ -131,7 +131,8 @@ pub enum Change {
         /// The earliest `iat` that is still good.
         not_before: Timestamp,
     },
-    /// Forgets revocations that no token depends on any more.
+    /// Forgets revocations that no token depends on any more, and remembers how far that went:
+    /// [`Forgotten`](super::Forgotten) tells, whatever clock this was done by.
     ForgetRevoked {
         /// Tokens that were kept until this time or an earlier one.
         ended: Timestamp,

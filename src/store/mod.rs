@@ -171,6 +171,17 @@ pub struct Revoked {
     pub tokens: Vec<(String, Timestamp)>,
     /// The earliest `iat` that is still good, by client; `None` for all clients.
     pub floors: Vec<(Option<String>, Timestamp)>,
+    /// What is not told here any more.
+    pub forgotten: Forgotten,
+}
+
+/// How far the forgetting of revocations went, by the clocks of then; 1970 where nothing was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// A token that would have been kept until this time or an earlier one may have been revoked.
+    pub until: Timestamp,
+    /// So may one that was issued before this time, with all of its time.
+    pub not_before: Timestamp,
 }
 
 /// Durable memory. All reads see what was committed before they began.

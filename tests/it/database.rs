@@ -133,6 +133,7 @@ async fn migrations_are_applied_by_hand_only_while_no_server_runs() {
             "DROP TABLE revoked_tokens",
             "DROP TABLE token_floors",
             "DROP TABLE answered_clients",
+            "DROP TABLE forgotten_revocations",
             "DROP TABLE idempotent_answers",
             "ALTER TABLE client_secrets DROP COLUMN last_used_at",
             "ALTER TABLE client_secrets DROP COLUMN reminded_at",

@@ -2,11 +2,13 @@
 
 mod doubt;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mintmark::ambient::SystemEntropy;
+use mintmark::ambient::{Clock as _, SystemEntropy};
 use mintmark::audit::event::EventType;
 use mintmark::http::accept::PeerUid;
 use mintmark::jose::{Algorithm, KeyPair};
@@ -268,6 +270,41 @@ async fn an_answer_is_kept_for_a_day_and_no_clock_alone_ends_it() {
         mint.forget_answers().await;
         ask(mint, CLIENTS, "a", Some(&a_client("job"))).await.assert_problem(409);
         ask(mint, CLIENTS, "a", Some(&a_client("other"))).await.assert_status(201);
+    })
+    .await;
+}
+
+/// For a while under a running process, or at its start.
+#[tokio::test]
+async fn a_clock_that_is_ahead_for_a_while_makes_nothing_happen_twice() {
+    with_mint(async |mint| {
+        let reader = mint.usual_policy().await;
+        mint.later("1h").await;
+        let path = format!("{CLIENTS}/{}/secrets", reader.id);
+        let first = ask(mint, &path, "a", Some(&json!({ "overlap": 3_600 }))).await;
+        first.assert_status(201);
+        for restarts in [false, true] {
+            let right = mint.clock().now();
+            mint.clock().set_wall(right.plus(Duration::from_hours(25)));
+            if restarts {
+                mint.restart().await;
+            }
+            for _ in 0..9 {
+                mint.forget_answers().await;
+                mint.later("1m").await;
+            }
+            mint.clock().set_wall(right.plus(Duration::from_mins(9)));
+            mint.forget_answers().await;
+            assert_told_again(
+                &ask(mint, &path, "a", Some(&json!({ "overlap": 3_600 }))).await,
+                &first,
+                "not done again",
+            );
+            mint.later("10m").await;
+            mint.forget_answers().await;
+        }
+        let secrets = mint.admin_get(&path).await.json();
+        assert_eq!(secrets["items"].as_array().unwrap().len(), 2);
     })
     .await;
 }

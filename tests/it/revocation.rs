@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
+use mintmark::ambient::Clock as _;
 use mintmark::audit::event::EventType;
 use mintmark::audit::leaf::jti_hash;
 use mintmark::audit::verify::verify;
@@ -17,8 +18,8 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::harness::{
-    Answer, FakeClock, Fault, ISSUER, ORDERS, START, TestClient, TestMint, foreign_connection, form_to,
-    with_mint,
+    Answer, Fault, ISSUER, ORDERS, START, TestClient, TestMint, foreign_connection, form_to, with_mint,
+    with_settings,
 };
 use crate::introspection::{signed_by, stolen_key};
 use crate::log::vkey;
@@ -193,9 +194,8 @@ const BY: Revoker<'_> =
 impl Failing {
     async fn start() -> Self {
         let faulty = Faulty::start(Duration::from_secs(10)).await;
-        let clock = std::sync::Arc::new(FakeClock::at(START));
         let (store, recorder) = (faulty.store.clone(), faulty.recorder.clone());
-        let revocations = Revocations::open(ISSUER, store, recorder, clock).await.unwrap();
+        let revocations = Revocations::open(ISSUER, store, recorder).await.unwrap();
         Self { faulty, revocations }
     }
 
@@ -276,11 +276,6 @@ async fn a_revocation_is_forgotten_when_no_token_depends_on_it() {
     with_mint(async |mint| {
         let reader = mint.usual_policy().await;
         let first = token(mint, &reader).await;
-        let sweep = async |mint: &TestMint| {
-            let now = mintmark::ambient::Clock::now(mint.clock());
-            mint.app().revocations.sweep(now).await.unwrap();
-            mint.app().store.revoked().await.unwrap()
-        };
         assert_done(&mint.revoke(&reader, &first).await);
         revoke_by_hand(mint, json!({ "issued_before": START.seconds() })).await.assert_status(200);
         let of_reader = json!({ "client_id": "reader", "issued_before": START.seconds() });
@@ -288,19 +283,77 @@ async fn a_revocation_is_forgotten_when_no_token_depends_on_it() {
         mint.later("65m").await;
         let second = token(mint, &reader).await;
         assert_done(&mint.revoke(&reader, &second).await);
-        let kept = sweep(mint).await;
+        let kept = mint.forget_revoked().await;
         assert_eq!((kept.tokens.len(), kept.floors.len()), (2, 2), "until an hour after its end");
         // A clock that is set forward takes nothing away.
-        let right = mintmark::ambient::Clock::now(mint.clock());
+        let right = mint.clock().now();
         mint.clock().set_wall(right.plus(Duration::from_hours(24 * 30)));
-        assert_eq!(sweep(mint).await.tokens.len(), 2);
+        assert_eq!(mint.forget_revoked().await.tokens.len(), 2);
         mint.clock().set_wall(right);
-        mint.later("5m").await;
-        assert_eq!(sweep(mint).await.tokens.len(), 1, "the first has gone");
+        assert_eq!(mint.forget_revoked().await.tokens.len(), 2);
+        mint.later("10m").await;
+        assert_eq!(mint.forget_revoked().await.tokens.len(), 1, "the first has gone");
         mint.introspect(&reader, &second).await.assert_inactive();
         mint.later("24h").await;
-        assert_eq!(sweep(mint).await, Revoked::default());
+        let Revoked { tokens, floors, forgotten } = mint.forget_revoked().await;
+        assert_eq!((tokens.len(), floors.len()), (0, 0));
+        assert!(forgotten.until < right.plus(Duration::from_hours(2)), "no further than what was there");
+        assert_eq!(forgotten.not_before, START);
         assert_eq!(mint.app().revocations.floor(Some("reader")).seconds(), 0);
+    })
+    .await;
+}
+
+/// The machine comes up with a clock that is ahead, and is put right before anybody believes it.
+#[tokio::test]
+async fn a_start_by_a_clock_that_is_ahead_forgets_nothing() {
+    with_settings(&[("MINTMARK_TOKENS__LIFETIME", "50m")], async |mint| {
+        let reader = mint.usual_policy().await;
+        let revoked = token(mint, &reader).await;
+        assert_done(&mint.revoke(&reader, &revoked).await);
+        mint.later("10m").await;
+        mint.stop().await;
+        let right = mint.clock().now();
+        mint.clock().set_wall(right.plus(Duration::from_hours(2)));
+        mint.reopen().await.unwrap();
+        assert_eq!(mint.forget_revoked().await.tokens.len(), 1, "at the start");
+        mint.later("9m").await;
+        assert_eq!(mint.forget_revoked().await.tokens.len(), 1, "while the clock settles");
+        mint.clock().set_wall(right.plus(Duration::from_mins(9)));
+        mint.introspect(&reader, &revoked).await.assert_inactive();
+        let other = token(mint, &reader).await;
+        mint.introspect(&reader, &other).await.assert_active();
+    })
+    .await;
+}
+
+/// It was ahead for so long that it was believed: what it forgot stays forgotten, and what depended on it stays revoked.
+#[tokio::test]
+async fn what_was_forgotten_by_a_clock_that_was_ahead_stays_revoked() {
+    with_settings(&[("MINTMARK_TOKENS__LIFETIME", "50m")], async |mint| {
+        let reader = mint.usual_policy().await;
+        let (single, of_client) = (token(mint, &reader).await, token(mint, &reader).await);
+        assert_done(&mint.revoke(&reader, &single).await);
+        mint.later("1s").await;
+        let floor = json!({ "client_id": "reader", "issued_before": START.seconds() + 1 });
+        revoke_by_hand(mint, floor).await.assert_status(200);
+        let later = token(mint, &reader).await;
+        for (ahead, tokens, floors) in [(2, 0, 1), (27, 0, 0)] {
+            mint.stop().await;
+            let right = mint.clock().now();
+            mint.clock().set_wall(right.plus(Duration::from_hours(ahead)));
+            mint.reopen().await.unwrap();
+            mint.later("10m").await;
+            let left = mint.forget_revoked().await;
+            assert_eq!((left.tokens.len(), left.floors.len()), (tokens, floors), "{ahead} h");
+            mint.clock().set_wall(right.plus(Duration::from_mins(10)));
+            for _ in 0..2 {
+                mint.introspect(&reader, &single).await.assert_inactive();
+                mint.introspect(&reader, &of_client).await.assert_inactive();
+                mint.introspect(&reader, &later).await.assert_active();
+                mint.crash().await;
+            }
+        }
     })
     .await;
 }
@@ -347,7 +400,7 @@ async fn of_two_bounds_the_later_one_wins() {
                 let other = mint.client("other", json!({ "scope": "orders:read" })).await;
                 let mut tokens = Vec::new();
                 for seconds in [0, 9, 10, 19, 20] {
-                    let passed = mintmark::ambient::Clock::now(mint.clock()).since(START);
+                    let passed = mint.clock().now().since(START);
                     mint.later_by(Duration::from_secs(seconds).saturating_sub(passed)).await;
                     tokens.push((seconds, token(mint, &reader).await, token(mint, &other).await));
                 }

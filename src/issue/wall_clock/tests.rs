@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Both clocks, set by hand.
-struct Hands(Mutex<(Timestamp, Duration)>);
+pub(in crate::issue) struct Hands(Mutex<(Timestamp, Duration)>);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
@@ -18,23 +18,23 @@ impl Clock for Hands {
 }
 
 impl Hands {
-    fn at(text: &str) -> Arc<Self> {
+    pub(in crate::issue) fn at(text: &str) -> Arc<Self> {
         Arc::new(Self(Mutex::new((time(text), Duration::from_secs(7)))))
     }
 
     /// Time passes.
-    fn pass(&self, span: Duration) {
+    pub(in crate::issue) fn pass(&self, span: Duration) {
         let mut hands = self.0.lock().unwrap();
         *hands = (hands.0.plus(span), hands.1 + span);
     }
 
     /// Somebody sets the wall clock.
-    fn set(&self, now: Timestamp) {
+    pub(in crate::issue) fn set(&self, now: Timestamp) {
         self.0.lock().unwrap().0 = now;
     }
 }
 
-fn time(text: &str) -> Timestamp {
+pub(in crate::issue) fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 

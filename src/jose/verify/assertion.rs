@@ -25,8 +25,6 @@ pub const MAX_AHEAD: Duration = Duration::from_mins(61);
 pub const MAX_JTI: usize = 256;
 /// How much longer than any clock would take it an assertion is remembered.
 const MARGIN: Duration = Duration::from_mins(1);
-/// The longest time that an assertion is remembered.
-pub const KEPT: Duration = MAX_AHEAD.saturating_add(LEEWAY).saturating_add(MARGIN);
 
 /// What the issuer expects of an assertion.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::number::{signed, unsigned};
-use crate::store::{Change, Revoked, StoreFault};
+use crate::store::{Change, Forgotten, Revoked, StoreFault};
 use crate::time::Timestamp;
 
 /// The row of all clients. No client is called so.
@@ -29,19 +29,34 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
             .await?
         }
         Change::ForgetRevoked { ended, floors, at_most } => {
-            let tokens = "DELETE FROM revoked_tokens WHERE jti IN
-                          (SELECT jti FROM revoked_tokens WHERE until <= $1 ORDER BY until LIMIT $2)";
-            let tokens = sqlx::query(tokens).bind(signed(ended.micros())).bind(*at_most);
-            tokens.execute(&mut *connection).await?;
-            let floors =
-                sqlx::query("DELETE FROM token_floors WHERE not_before <= $1").bind(signed(floors.micros()));
-            floors.execute(connection).await?;
-            return Ok(());
+            return Ok(forget(connection, (*ended, *floors), *at_most).await?);
         }
         _ => return Ok(()),
     };
     // What is revoked already is not revoked again, and a floor never sinks.
     if written.rows_affected() == 1 { Ok(()) } else { Err(StoreFault::Conflict) }
+}
+
+/// Takes those away that end first, and remembers how far that went: by a clock that was ahead, good tokens may have
+/// depended on them.
+async fn forget(
+    connection: &mut SqliteConnection,
+    (ended, floors): (Timestamp, Timestamp),
+    at_most: u32,
+) -> Result<(), sqlx::Error> {
+    let (ended, floors) = (signed(ended.micros()), signed(floors.micros()));
+    let mark = "UPDATE forgotten_revocations SET
+                until = max(until, ifnull((SELECT max(until) FROM (
+                    SELECT until FROM revoked_tokens WHERE until <= $1 ORDER BY until LIMIT $2)), 0)),
+                not_before = max(not_before, ifnull((
+                    SELECT max(not_before) FROM token_floors WHERE not_before <= $3), 0))";
+    sqlx::query(mark).bind(ended).bind(at_most).bind(floors).execute(&mut *connection).await?;
+    let tokens = "DELETE FROM revoked_tokens WHERE jti IN
+                  (SELECT jti FROM revoked_tokens WHERE until <= $1 ORDER BY until LIMIT $2)";
+    sqlx::query(tokens).bind(ended).bind(at_most).execute(&mut *connection).await?;
+    let sunk = "DELETE FROM token_floors WHERE not_before <= $1";
+    sqlx::query(sunk).bind(floors).execute(connection).await?;
+    Ok(())
 }
 
 pub(super) async fn read(readers: &SqlitePool) -> Result<Revoked, sqlx::Error> {
@@ -55,6 +70,9 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<Revoked, sqlx::Error> {
         let client: String = row.try_get(0)?;
         revoked.floors.push(((client != ALL).then_some(client), time(row.try_get(1)?)));
     }
+    let marks = "SELECT until, not_before FROM forgotten_revocations";
+    let marks = sqlx::query(marks).fetch_one(&mut *snapshot).await?;
+    revoked.forgotten = Forgotten { until: time(marks.try_get(0)?), not_before: time(marks.try_get(1)?) };
     snapshot.commit().await?;
     Ok(revoked)
 }

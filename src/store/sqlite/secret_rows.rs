@@ -44,14 +44,14 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
     one_row(&query.execute(connection).await?)
 }
 
-/// All of them by one statement, which the writer is held up by only once.
+/// What is noted later was later, whatever the clocks showed. All of them by one statement, which the writer is held up by only once.
 async fn note_uses(
     connection: &mut SqliteConnection,
     uses: &[(String, Timestamp)],
 ) -> Result<(), sqlx::Error> {
     let list: Vec<_> = uses.iter().map(|(secret_id, at)| (secret_id, micros(*at))).collect();
     sqlx::query(
-        "UPDATE client_secrets SET last_used_at = MAX(COALESCE(last_used_at, 0), used.at)
+        "UPDATE client_secrets SET last_used_at = used.at
          FROM (SELECT value ->> 0 AS secret_id, value ->> 1 AS at FROM json_each(?1)) AS used
          WHERE client_secrets.secret_id = used.secret_id",
     )

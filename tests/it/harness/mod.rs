@@ -7,6 +7,7 @@ mod ambient;
 mod answer;
 pub mod described;
 mod faults;
+mod forgetting;
 mod log;
 mod oracle;
 mod socket;
@@ -145,22 +146,12 @@ impl TestMint {
         app.revocations.tick().await.unwrap();
         app.rotator.tick().await.unwrap();
         app.denials.tick();
-        app.admin.tend_secrets(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
+        if let Some(now) = self.settled() {
+            app.admin.tend_secrets(now).await.unwrap();
+        }
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
         settle(app).await;
         app.publisher.tick().await.unwrap();
-    }
-
-    /// Drops what is over of the bodies, as the loop does.
-    pub async fn drop_old_bodies(&self) {
-        let retention = &self.app().retention;
-        retention.tick(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
-        assert_eq!(retention.concern(), None, "nothing of them is left on the disk");
-    }
-
-    /// Forgets the answers whose time is over, as the loop does.
-    pub async fn forget_answers(&self) {
-        self.app().admin.forget_answers(mintmark::ambient::Clock::now(&*self.clock)).await.unwrap();
     }
 
     /// Ends the process in order and starts it again.

@@ -116,11 +116,11 @@ async fn uses_of_secrets_are_noted_without_changing_the_policy() {
     for (driver, open) in DRIVERS {
         let mut written = furnished(open).await;
         let later = START.plus(Duration::from_secs(5));
+        let by_a_wrong_clock = vec![("x1".to_owned(), START.plus(Duration::from_hours(25)))];
+        written.write(0, Vec::new(), vec![Change::SecretsUsed(by_a_wrong_clock)]).await.unwrap();
         let mut uses = vec![("x1".to_owned(), later), ("y1".to_owned(), START), ("gone".to_owned(), later)];
         uses.extend((0..5_000).map(|n| (format!("unknown {n}"), later)));
         written.write(0, Vec::new(), vec![Change::SecretsUsed(uses)]).await.unwrap();
-        let earlier = vec![("x1".to_owned(), START)];
-        written.write(0, Vec::new(), vec![Change::SecretsUsed(earlier)]).await.unwrap();
         written.write(0, Vec::new(), vec![Change::SecretsUsed(Vec::new())]).await.unwrap();
         written.write(0, Vec::new(), vec![Change::SecretReminded("x2".to_owned(), later)]).await.unwrap();
         written.reopen().await;
