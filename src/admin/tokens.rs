@@ -1,5 +1,7 @@
 //! Revoking tokens by hand: one by its `jti`, or all that were issued before some time, such as after a leak.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{Actor, Admin, Answer, Refusal};
@@ -7,7 +9,7 @@ use crate::audit::about::About;
 use crate::audit::leaf::Leaf;
 use crate::introspect::{IssuedToken, Revoker};
 use crate::oauth::claims::Jti;
-use crate::policy::Violation;
+use crate::policy::{ClientId, Violation};
 use crate::time::Timestamp;
 
 /// Which tokens are revoked.
@@ -50,6 +52,14 @@ pub enum TokensRevoked {
     },
 }
 
+impl TokensRevoked {
+    /// The client that it tells of, if any.
+    fn named(&self) -> BTreeSet<ClientId> {
+        let (Self::One { client_id, .. } | Self::Before { client_id, .. }) = self;
+        client_id.iter().filter_map(|id| ClientId::parse(id).ok()).collect()
+    }
+}
+
 impl Admin {
     /// Revokes tokens at once, wherever introspection is asked. What is revoked already stays so.
     ///
@@ -83,7 +93,7 @@ impl Admin {
             let token = IssuedToken { jti: jti.as_str(), client_id: client_id.as_deref(), expires_at };
             self.parts.revocations.revoke(&revoker(actor, &revoked), &token).await?;
         } else {
-            self.remember_alone(actor, &Answer::done(&revoked)).await?;
+            self.remember_alone(actor, &Answer::done(&revoked), revoked.named()).await?;
         }
         Ok(revoked)
     }
@@ -119,6 +129,6 @@ impl Admin {
 /// Who revokes, and that this is the answer.
 fn revoker<'a>(actor: &'a Actor, revoked: &TokensRevoked) -> Revoker<'a> {
     let Actor { name, via, request_id, .. } = actor;
-    let beside = actor.remembers(&Answer::done(revoked));
+    let beside = actor.remembers(&Answer::done(revoked), revoked.named());
     Revoker { actor: name, via, request_id, source_ip: None, beside }
 }

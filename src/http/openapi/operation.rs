@@ -187,6 +187,7 @@ pub(super) fn done_once(operation: Operation) -> Operation {
             "409",
             "it is not possible as things stand, or the first request with this key is still running",
         )
+        .problem("410", "it was done, and its answer was erased with a client that it named")
         .problem("422", "the key was used for another request")
         .problem("429", "more keys within a day than are kept")
         .with("429", "Retry-After", number(1, 90_000), "seconds")

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::number::{signed, unsigned};
-use super::policy_rows::one_row;
+use super::rows::one_row;
 use crate::digest::Digest;
 use crate::policy::{ClientId, reserved_id};
 use crate::store::{Change, Recalled, Remembered, StoreFault};
