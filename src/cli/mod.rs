@@ -96,9 +96,9 @@ enum Command {
     Healthcheck(#[command(flatten)] health::Healthcheck),
     /// Tell what the server speaks, as an OpenAPI document
     Openapi {
-        /// The admin listener instead of the public one
-        #[arg(long)]
-        admin: bool,
+        /// Which listener
+        #[arg(default_value = "public", value_parser = ["public", "admin"])]
+        listener: String,
     },
     /// Write a completion script for a shell
     Completion {
@@ -150,8 +150,9 @@ async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exi
         Command::Audit(verb) => return audit::run(verb, session).await,
         Command::Db(verb) => db::run(verb, session).await?,
         Command::Healthcheck(asked) => health::run(&asked, session).await?,
-        Command::Openapi { admin } => {
-            let document = if admin { Document::Admin } else { Document::Public { log: true } };
+        Command::Openapi { listener } => {
+            let is_admin = listener == "admin";
+            let document = if is_admin { Document::Admin } else { Document::Public { log: true } };
             session.terminal.stdout.write_all(document.compose().as_bytes())?;
         }
         Command::Completion { shell } => {

@@ -76,7 +76,7 @@ pub fn public_router(public: &Arc<Public>) -> Router {
         .route("/livez", get(health::live))
         .route("/health/alive", get(health::live))
         .route("/readyz", get(health::ready))
-        .route("/openapi.json", openapi::route(Document::Public { log: public.log_is_public }))
+        .route("/openapi.json", get(openapi::shown(Document::Public { log: public.log_is_public })))
         .route("/health/ready", get(health::ready))
         .with_state(public.clone())
         .merge(documents::router(public));

@@ -127,7 +127,7 @@ async fn listeners_and_command_give_the_same_bytes() {
     with_mint(async |mint| {
         let answers = [
             (mint.get("/openapi.json").await, &[][..]),
-            (mint.admin_get("/admin/openapi.json").await, &["--admin"]),
+            (mint.admin_get("/admin/openapi.json").await, &["admin"]),
         ];
         for (document, (answer, flags)) in BOTH.into_iter().zip(answers) {
             answer.assert_status(200);

@@ -24,7 +24,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde::Serialize;
 
 pub use bearer::{Gate, admin_router_over_tcp};
@@ -74,7 +74,7 @@ fn acts(side: Arc<AdminSide>) -> Router {
         .merge(audit::router())
         .merge(policy::router())
         .route("/admin/v1/token/preview", post(preview::preview))
-        .route("/admin/openapi.json", openapi::route(Document::Admin))
+        .route("/admin/openapi.json", get(openapi::shown(Document::Admin)))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(side.clone(), once::once))

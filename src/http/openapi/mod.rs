@@ -14,9 +14,10 @@ mod public;
 mod schemas;
 mod words;
 
+use std::future::{Ready, ready};
+
 use axum::body::Bytes;
-use axum::http::header;
-use axum::routing::{MethodRouter, get};
+use axum::http::{HeaderName, header};
 use utoipa::openapi::path::PathsBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApiBuilder, PathItem};
@@ -85,11 +86,13 @@ impl Document {
     }
 }
 
-/// The route that gives a document out. It is composed with the router, once.
-pub(super) fn route<S: Clone + Send + Sync + 'static>(document: Document) -> MethodRouter<S> {
+/// The handler that gives a document out. It is composed with the router, once.
+pub(super) fn shown(document: Document) -> impl Fn() -> Ready<Shown> + Clone + Send + Sync + 'static {
     let text = Bytes::from(document.compose());
-    get(move || std::future::ready(([(header::CONTENT_TYPE, "application/json; charset=utf-8")], text)))
+    move || ready(([(header::CONTENT_TYPE, "application/json; charset=utf-8")], text.clone()))
 }
+
+type Shown = ([(HeaderName, &'static str); 1], Bytes);
 
 fn paths(operations: Vec<Operation>) -> utoipa::openapi::path::Paths {
     let mut paths = PathsBuilder::new();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{client_id, jti, kid};
+use super::{client_id, jti};
 use crate::audit::event::EventType;
 use crate::http::openapi::words::{
     Form, any_text, count, either, list, named, object, one_of, only, open, or_null, text, truth,
@@ -128,6 +128,5 @@ pub(super) fn components() -> Vec<(&'static str, Form)> {
         ("Erased", whole([("erased", count()), ("more", truth()), ("registered", truth())])),
         ("RevokeTokens", revoke_tokens()),
         ("RevokedTokens", revoked_tokens()),
-        ("KeyId", kid()),
     ]
 }
