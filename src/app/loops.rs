@@ -43,6 +43,10 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     loops.set
 }
 
+fn each_minute() -> Cadence {
+    Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1))
+}
+
 struct Loops<'a> {
     app: &'a App,
     set: JoinSet<()>,
@@ -70,16 +74,11 @@ impl Loops<'_> {
     }
 
     /// The same for one that takes something away for good, each minute: only by a clock that has settled.
-    fn forget<F>(
-        &mut self,
-        name: &'static str,
-        tick: impl Fn(Timestamp) -> F + Clone + Send + Sync + 'static,
-        concern: impl Fn() -> Option<String> + Send + Sync + 'static,
-    ) where
+    fn forget<F>(&mut self, name: &'static str, tick: impl Fn(Timestamp) -> F + Clone + Send + Sync + 'static)
+    where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let settled = self.app.settled.clone();
-        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
         let tick_if_settled = move || {
             let (now, tick) = (settled.look(), tick.clone());
             async move {
@@ -89,7 +88,7 @@ impl Loops<'_> {
                 }
             }
         };
-        self.run_with_concern(Task { name, cadence, advice: DISK }, tick_if_settled, concern);
+        self.run(Task { name, cadence: each_minute(), advice: DISK }, tick_if_settled);
     }
 
     /// Rotates keys, by a clock of their own: see `keys::steady`.
@@ -150,18 +149,21 @@ impl Loops<'_> {
         });
     }
 
-    /// Drops old bodies and old revocations.
+    /// Drops old bodies, and at once what the disk still has of those that are dropped.
     fn retention(&mut self) {
-        let (retention, revocations) = (self.app.retention.clone(), self.app.revocations.clone());
+        let (retention, settled) = (self.app.retention.clone(), self.app.settled.clone());
         let told = retention.clone();
-        let tick = move |now| {
-            let (retention, revocations) = (retention.clone(), revocations.clone());
-            async move {
-                revocations.sweep(now).await.map_err(|fault| fault.to_string())?;
-                retention.tick(now).await.map_err(|fault| fault.to_string())
-            }
-        };
-        self.forget("retention", tick, move || told.concern());
+        self.run_with_concern(
+            Task { name: "retention", cadence: each_minute(), advice: DISK },
+            move || {
+                let (retention, now) = (retention.clone(), settled.look());
+                async move {
+                    let now = now.map_err(|insane| insane.to_string())?;
+                    retention.tick(now).await.map_err(|fault| fault.to_string())
+                }
+            },
+            move || told.concern(),
+        );
     }
 
     /// Forgets answers that nobody may ask for again.
@@ -171,7 +173,7 @@ impl Loops<'_> {
             let admin = admin.clone();
             async move { admin.forget_answers(now).await.map_err(|refusal| refusal.to_string()) }
         };
-        self.forget("answers", tick, || None);
+        self.forget("answers", tick);
     }
 
     /// Carries the write-ahead log home, beside the writer.
@@ -188,8 +190,7 @@ impl Loops<'_> {
     fn sweep(&mut self) {
         let (denials, limiter) = (self.app.denials.clone(), self.app.limiter.clone());
         let clock = self.app.ambient.clock.clone();
-        let cadence = Cadence::backing_off(Duration::from_mins(1), Duration::from_mins(1));
-        self.run(Task { name: "sweep", cadence, advice: INTERNAL }, move || {
+        self.run(Task { name: "sweep", cadence: each_minute(), advice: INTERNAL }, move || {
             denials.tick();
             limiter.sweep(clock.monotonic());
             std::future::ready(Ok(()))
@@ -203,17 +204,20 @@ impl Loops<'_> {
             let admin = admin.clone();
             async move { admin.tend_secrets(now).await.map_err(|refusal| refusal.to_string()) }
         };
-        self.forget("secrets", tick, || None);
+        self.forget("secrets", tick);
     }
 
-    /// Forgets used assertions.
+    /// Forgets revocations that no token depends on any more, and used assertions that nobody takes any more.
     fn forgetting(&mut self) {
-        let forgetting = self.app.forgetting.clone();
+        let (revocations, forgetting) = (self.app.revocations.clone(), self.app.forgetting.clone());
         let tick = move |now| {
-            let forgetting = forgetting.clone();
-            async move { forgetting.tick(now).await.map_err(|fault| fault.to_string()) }
+            let (revocations, forgetting) = (revocations.clone(), forgetting.clone());
+            async move {
+                revocations.sweep(now).await.map_err(|fault| fault.to_string())?;
+                forgetting.tick(now).await.map_err(|fault| fault.to_string())
+            }
         };
-        self.forget("forgetting", tick, || None);
+        self.forget("forgetting", tick);
     }
 
     /// Says in the log that this node lives, when it has had nothing else to say.

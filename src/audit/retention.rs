@@ -35,20 +35,22 @@ pub struct Retention {
     keep: Duration,
     /// The month (`YYYYMM`) before which everything was dropped.
     done: AtomicU32,
+    /// At first because of what a crash may have left.
     unflushed: AtomicBool,
 }
 
 impl Retention {
     /// Keeps them for `keep`.
     pub fn new(recorder: Recorder, store: Arc<dyn Store>, keep: Duration) -> Self {
-        Self { recorder, store, keep, done: AtomicU32::new(0), unflushed: AtomicBool::new(false) }
+        Self { recorder, store, keep, done: AtomicU32::new(0), unflushed: AtomicBool::new(true) }
     }
 
     /// Drops what is over at this time, once a month and once after each start, and then what the disk still has of
-    /// it. Somebody who reads the store may be in the way of that flush, and that is no fault: it is tried again.
-    pub async fn tick(&self, now: Timestamp) -> Result<(), RecordFault> {
-        let month = now.minus(self.keep).month();
-        if self.done.load(Ordering::Acquire) != month {
+    /// it. Without a time by which something may be taken away only the latter. Somebody who reads the store may be in
+    /// the way of that flush, and that is no fault: it is tried again.
+    pub async fn tick(&self, now: Option<Timestamp>) -> Result<(), RecordFault> {
+        let over = now.map(|now| now.minus(self.keep).month());
+        if let Some(month) = over.filter(|&month| self.done.load(Ordering::Acquire) != month) {
             self.unflushed.store(true, Ordering::Release);
             self.drop_before(month).await?;
             self.done.store(month, Ordering::Release);

@@ -70,7 +70,7 @@ mod tests {
     #[track_caller]
     fn assert_settles(hands: &Hands, clock: &SettledClock) {
         assert_eq!(clock.look(), Ok(None));
-        hands.pass(SETTLING - SECOND);
+        hands.pass(SETTLING.checked_sub(SECOND).unwrap());
         assert_eq!(clock.look(), Ok(None));
         hands.pass(SECOND);
         assert_eq!(clock.look(), Ok(Some(hands.now())));

@@ -130,7 +130,7 @@ async fn every_act_is_told_again_word_for_word_and_its_secret_never() {
             ("/admin/v1/keys/rotate".to_owned(), Some(json!({ "now": true })), 200),
             (of_key("revoke"), Some(json!({ "reason": "leak" })), 200),
             ("/admin/v1/keys/rewrap".to_owned(), Some(json!({ "kek_file": other_kek })), 200),
-            ("/admin/v1/audit/erase".to_owned(), Some(json!({ "client_id": "reader" })), 200),
+            ("/admin/v1/audit/erase".to_owned(), Some(json!({ "client_id": "of-old" })), 200),
         ];
         let mut firsts = Vec::new();
         for (nth, (path, body, status)) in acts.iter().enumerate() {

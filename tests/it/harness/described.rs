@@ -95,10 +95,9 @@ fn fits(template: &str, path: &str) -> bool {
     loop {
         match (wanted.next(), given.next()) {
             // The one path of several segments.
-            (Some("{path}"), Some(_)) => return true,
+            (Some("{path}"), Some(_)) | (None, None) => return true,
             (Some(wanted), Some(given))
                 if wanted == given || wanted.starts_with('{') && !given.is_empty() => {}
-            (None, None) => return true,
             _ => return false,
         }
     }
