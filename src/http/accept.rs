@@ -6,9 +6,8 @@
 //! HTTP/1.1 (RFC 9112) and HTTP/2 with prior knowledge (RFC 9113), never
 //! upgrades a connection, and never ends because of what a peer does.
 //!
-//! A message with both `Content-Length` and `Transfer-Encoding` is read by its
-//! `Transfer-Encoding` and ends its connection (RFC 9112 section 6.3), so that
-//! no second request can be smuggled behind it.
+//! An HTTP/1 request that could be read in two ways is refused
+//! ([`strict`](super::strict)), so that none can be smuggled behind another.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,6 +30,7 @@ use tokio::time::{sleep, timeout};
 
 use super::bounds::{Bounded, Caps, bound};
 use super::pace::{Ask, Paced, Pulse};
+use super::strict::Strict;
 
 mod socket;
 
@@ -288,7 +288,7 @@ impl Seat {
                 Ok::<_, Infallible>(response)
             }
         });
-        let io = TokioIo::new(Paced::new(io, Arc::clone(&self.pulse), self.house.bounded.caps()));
+        let io = TokioIo::new(Paced::new(Strict::new(io), Arc::clone(&self.pulse), self.house.bounded.caps()));
         let mut connection = pin!(self.house.builder.serve_connection(io, service));
         loop {
             tokio::select! {

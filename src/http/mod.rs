@@ -16,6 +16,7 @@ pub mod openapi;
 mod origin;
 mod pace;
 mod revoke;
+mod strict;
 mod token;
 
 use std::sync::Arc;
