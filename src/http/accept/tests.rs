@@ -410,6 +410,17 @@ async fn an_http2_connection_without_a_request_is_closed() {
     let _ = connection.await;
 }
 
+#[tokio::test]
+async fn an_http2_peer_that_acknowledges_nothing_is_closed() {
+    let caps = Caps { idle_timeout: SHORT, header_timeout: LONG, ..Caps::default() };
+    let server = start(Router::new(), caps, LONG).await;
+    let mut stream = server.connect().await;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat()).await.unwrap();
+    let mut ignored = Vec::new();
+    let _ = stream.read_to_end(&mut ignored).await;
+}
+
 #[test]
 fn only_the_peers_fault_is_passed_over_without_a_rest() {
     assert!(is_peers_fault(&io::Error::from_raw_os_error(rustix::io::Errno::CONNABORTED.raw_os_error())));
