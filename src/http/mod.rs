@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod admin;
 pub mod bounds;
+mod class;
 mod documents;
 mod error;
 mod form;
@@ -16,6 +17,7 @@ pub mod openapi;
 mod origin;
 mod pace;
 mod revoke;
+pub mod tls;
 mod token;
 
 use std::sync::Arc;
