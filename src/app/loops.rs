@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::App;
+use super::serve::look_at_files;
 use super::supervise::Task;
 use crate::audit::alive::Alive;
 use crate::config::Settings;
+use crate::http::tls::Tls;
 use crate::store::Change;
 use crate::telemetry::Cadence;
 use crate::time::Timestamp;
@@ -26,7 +28,7 @@ const KEYS: &str = "tokens are signed with the keys in force; look at the clock,
 const INTERNAL: &str = "no token waits for it; report it as a fault of this program";
 
 /// Starts every loop. Dropping the set ends them.
-pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
+pub(super) fn start(app: &App, settings: &Settings, certificates: &[Arc<Tls>]) -> JoinSet<()> {
     let mut loops = Loops { app, set: JoinSet::new() };
     loops.keys();
     loops.policy();
@@ -40,6 +42,7 @@ pub(super) fn start(app: &App, settings: &Settings) -> JoinSet<()> {
     loops.secrets();
     loops.forgetting();
     loops.alive();
+    loops.certificates(certificates);
     loops.set
 }
 
@@ -218,6 +221,31 @@ impl Loops<'_> {
             }
         };
         self.forget("forgetting", tick);
+    }
+
+    /// Takes up certificates and keys that were put into the place of those in force. It never fails: what cannot
+    /// be used is only told, and the ones before stay in force.
+    fn certificates(&mut self, certificates: &[Arc<Tls>]) {
+        if certificates.is_empty() {
+            return;
+        }
+        let (clock, certificates) = (self.app.ambient.clock.clone(), certificates.to_vec());
+        let told = certificates.clone();
+        let cadence = Cadence::steady(Duration::from_secs(2));
+        self.run_with_concern(
+            Task { name: "certificates", cadence, advice: INTERNAL },
+            move || {
+                let certificates = certificates.clone();
+                async move {
+                    look_at_files(certificates, false).await;
+                    Ok(())
+                }
+            },
+            move || {
+                let concerns: Vec<_> = told.iter().filter_map(|tls| tls.concern(clock.now())).collect();
+                (!concerns.is_empty()).then(|| concerns.join("; "))
+            },
+        );
     }
 
     /// Says in the log that this node lives, when it has had nothing else to say.

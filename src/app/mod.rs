@@ -22,7 +22,7 @@ pub use data_dir::make_store;
 pub use database::{Database, look_at_store, migrate_store};
 pub use process::{harden, raise_open_files};
 pub use reopen::{Reopen, reopen_log};
-pub use serve::{Listeners, Ports, serve};
+pub use serve::{Certificates, Listeners, Manager, News, Order, Ports, certificates, serve};
 
 use crate::admin::Admin;
 use crate::ambient::{Clock, Entropy};

@@ -117,8 +117,12 @@ impl Globals {
 
     /// The public listener as a process on this machine reaches it, for questions without credentials only.
     pub fn public_address(&self) -> Result<Address, Failure> {
-        let url = format!("http://{}", reachable(self.places()?.public.listen));
-        Ok(Address::parse_allowing_plain_http(&url)?)
+        let public = self.places()?.public;
+        let address = Address::parse_allowing_plain_http(&format!("http://{}", reachable(public.listen)))?;
+        Ok(match address {
+            Address::Http { authority } if public.tls.is_some() => Address::HttpsUnnamed { authority },
+            other => other,
+        })
     }
 
     /// The issuer's URL. Without one in file and environment it is the public listener's, as `mintmark dev` has it.
@@ -126,7 +130,9 @@ impl Globals {
         if self.names_an_issuer()? {
             return Ok(self.settings()?.issuer.to_string());
         }
-        Ok(format!("http://{}", reachable(self.places()?.public.listen)))
+        let public = self.places()?.public;
+        let scheme = if public.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", reachable(public.listen)))
     }
 
     fn names_an_issuer(&self) -> Result<bool, Failure> {

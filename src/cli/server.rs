@@ -1,12 +1,16 @@
 //! The commands that are a server, or prepare one: `serve`, `dev`, `init`, `check`.
 
 mod demo;
+mod systemd;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::Stream;
+use futures_util::stream::poll_fn;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::cause::cause;
@@ -14,10 +18,11 @@ use super::failure::Failure;
 use super::globals::Globals;
 use super::session::Terminal;
 use crate::ambient::{Entropy as _, SystemClock, SystemEntropy};
-use crate::app::{self, Ambient, App, CannotStart, Listeners, Ports, Purpose};
+use crate::app::{self, Ambient, App, CannotStart, Listeners, Order, Ports, Purpose};
 use crate::config::{self, Complaint, Kek, Rate, Settings, create_kek, read_kek};
 
 pub use demo::dev;
+use systemd::Systemd;
 
 /// How `mintmark init` goes about what exists.
 #[derive(Debug, clap::Args)]
@@ -27,19 +32,19 @@ pub struct Init {
     if_missing: bool,
 }
 
-/// `mintmark serve`: runs until SIGTERM or SIGINT.
+/// `mintmark serve`: runs until SIGTERM or SIGINT; SIGHUP reads the certificates anew.
 pub async fn serve(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let (settings, kek) = checked(globals, terminal)?;
     start_log(globals);
     app::harden();
     app::raise_open_files();
-    let ports = Ports::bind(&settings).await.map_err(|error| cannot_start(&error))?;
+    let ports = Ports::bind(&settings).map_err(|error| cannot_start(&error))?;
     let app =
         App::open(&settings, &kek, system(), Purpose::Service).await.map_err(|error| cannot_start(&error))?;
     drop(kek);
     let listeners = Listeners::complete(&app, &settings, ports).map_err(|error| cannot_start(&error))?;
     tracing::info!(issuer = %settings.issuer, listen = %settings.public.listen, "serving");
-    app::serve(app, &settings, listeners, stop_signal()?).await;
+    app::serve(app, &settings, listeners, orders()?, &Systemd::new()).await;
     Ok(())
 }
 
@@ -109,7 +114,15 @@ pub(super) fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<
     if !later.is_empty() {
         return complaints(Err(later), terminal);
     }
-    let kek = complaints(read_kek(&settings.keys.kek_file).map_err(|error| vec![error.into()]), terminal)?;
+    let files = (read_kek(&settings.keys.kek_file), app::certificates(&settings));
+    let kek = match files {
+        (Ok(kek), Ok(_)) => kek,
+        (kek, certificates) => {
+            let of_kek = kek.err().map(Complaint::from);
+            let all = of_kek.into_iter().chain(certificates.err().unwrap_or_default()).collect();
+            return complaints(Err(all), terminal);
+        }
+    };
     Ok((settings, kek))
 }
 
@@ -153,16 +166,21 @@ fn start_log(globals: &Globals) {
     crate::telemetry::start_log(filter, std::io::stderr().is_terminal());
 }
 
-/// Resolves at the first SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+/// What signals say: SIGTERM to stop in peace, SIGINT to stop, SIGHUP to read the certificates anew.
+fn orders() -> Result<impl Stream<Item = Order>, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(poll_fn(move |cx| {
+        let signals =
+            [(&mut interrupt, Order::StopNow), (&mut terminate, Order::Stop), (&mut hang_up, Order::Reload)];
+        for (signal, order) in signals {
+            if signal.poll_recv(cx).is_ready() {
+                return Poll::Ready(Some(order));
+            }
         }
-    })
+        Poll::Pending
+    }))
 }
 
 #[cfg(test)]

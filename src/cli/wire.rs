@@ -28,6 +28,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 mod address;
+mod unnamed;
 
 use super::cause::cause;
 pub use address::Address;
@@ -281,19 +282,26 @@ async fn connect(address: &Address) -> Result<Pin<Box<dyn Duplex>>, WireError> {
             Ok(Box::pin(stream))
         }
         Address::Http { authority } => Ok(Box::pin(connect_tcp(address, authority, 80).await?)),
-        Address::Https { authority } => {
-            let stream = connect_tcp(address, authority, 443).await?;
-            let failed = |cause: String| WireError::Tls { address: address.to_string(), cause };
-            let name = ServerName::try_from(bare_host(authority).to_owned())
-                .map_err(|error| failed(error.to_string()))?;
-            let config = tls_config().map_err(failed)?;
-            let stream = TlsConnector::from(Arc::new(config))
-                .connect(name, stream)
-                .await
-                .map_err(|error| failed(error.to_string()))?;
-            Ok(Box::pin(stream))
-        }
+        Address::Https { authority } => handshake(address, authority, tls_config()).await,
+        Address::HttpsUnnamed { authority } => handshake(address, authority, unnamed::config()).await,
     }
+}
+
+async fn handshake(
+    address: &Address,
+    authority: &Authority,
+    config: Result<ClientConfig, String>,
+) -> Result<Pin<Box<dyn Duplex>>, WireError> {
+    let stream = connect_tcp(address, authority, 443).await?;
+    let failed = |cause: String| WireError::Tls { address: address.to_string(), cause };
+    let name =
+        ServerName::try_from(bare_host(authority).to_owned()).map_err(|error| failed(error.to_string()))?;
+    let config = config.map_err(failed)?;
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(Box::pin(stream))
 }
 
 async fn connect_tcp(

@@ -11,7 +11,7 @@ use super::complaint::{Complaint, shown};
 use super::issuer::Issuer;
 use super::options::{self, Declared, Fallback};
 use super::values::StoreUrl;
-use super::{Admin, Audit, Given, KeySettings, Limits, Place, Public, Settings, Tokens};
+use super::{Admin, Audit, Given, KeySettings, Limits, Place, Public, Settings, TlsFiles, Tokens};
 use super::{bounds, environment, file};
 use crate::time::span_text;
 
@@ -126,7 +126,31 @@ fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
 fn public(reader: &mut Reader<'_>) -> Option<Public> {
     let listen = reader.read(&options::PUBLIC_LISTEN);
     let trusted_proxies = reader.read(&options::PUBLIC_TRUSTED_PROXIES);
-    Some(Public { listen: listen?, trusted_proxies: trusted_proxies? })
+    let tls = tls(reader, &options::PUBLIC_TLS_CERT_FILE, &options::PUBLIC_TLS_KEY_FILE);
+    Some(Public { listen: listen?, trusted_proxies: trusted_proxies?, tls: tls.ok()? })
+}
+
+/// Both files or none; the error is on record already.
+fn tls(
+    reader: &mut Reader<'_>,
+    cert: &Declared<PathBuf>,
+    key: &Declared<PathBuf>,
+) -> Result<Option<TlsFiles>, Refused> {
+    let found = (reader.given(cert), reader.given(key));
+    let (missing, given) = match (found.0?, found.1?) {
+        (None, None) => return Ok(None),
+        (Some(cert), Some(key)) => {
+            return Ok(Some(TlsFiles { cert: reader.path(&cert), key: reader.path(&key) }));
+        }
+        (Some(_), None) => (key.row.path, cert.row.path),
+        (None, Some(_)) => (cert.row.path, key.row.path),
+    };
+    reader.complaints.push(Complaint::new(
+        missing,
+        format!("is not set, but {given} is"),
+        "set both for TLS, or none for plain HTTP",
+    ));
+    Err(Refused)
 }
 
 fn admin(reader: &mut Reader<'_>, data_dir: Option<&Path>, public: Option<&Public>) -> Option<Admin> {
@@ -144,7 +168,15 @@ fn admin(reader: &mut Reader<'_>, data_dir: Option<&Path>, public: Option<&Publi
             "write a shorter path, such as \"/run/mintmark/admin.sock\"",
         ));
     }
-    let listen = listen.ok()?;
+    let tls = tls(reader, &options::ADMIN_TLS_CERT_FILE, &options::ADMIN_TLS_KEY_FILE);
+    let (listen, tls) = (listen.ok()?, tls.ok()?);
+    if tls.is_some() && listen.is_none() {
+        reader.complaints.push(Complaint::new(
+            options::ADMIN_TLS_CERT_FILE.row.path,
+            "is set, but admin.listen is not",
+            "set admin.listen, or leave both files out",
+        ));
+    }
     if listen.is_some_and(|listen| listen.port() != 0 && Some(listen) == public.map(|public| public.listen)) {
         reader.complaints.push(Complaint::new(
             options::ADMIN_LISTEN.row.path,
@@ -152,14 +184,14 @@ fn admin(reader: &mut Reader<'_>, data_dir: Option<&Path>, public: Option<&Publi
             "write another port",
         ));
     }
-    if let Some(address) = listen.filter(|address| !address.ip().is_loopback()) {
+    if let Some(address) = listen.filter(|address| tls.is_none() && !address.ip().is_loopback()) {
         reader.complaints.push(Complaint::new(
             options::ADMIN_LISTEN.row.path,
             format!("{address} is not a loopback address, and plain HTTP would show tokens to the network"),
-            "write an address of 127.0.0.0/8 or [::1], and let a proxy with TLS on this machine pass requests on",
+            "set admin.tls_cert_file and admin.tls_key_file, or write an address of 127.0.0.0/8 or [::1]",
         ));
     }
-    Some(Admin { socket, listen })
+    Some(Admin { socket, listen, tls })
 }
 
 fn store(reader: &mut Reader<'_>, data_dir: Option<&Path>) -> Option<StoreUrl> {

@@ -68,6 +68,8 @@ pub struct Public {
     pub listen: SocketAddr,
     /// Whose word on a source address is believed.
     pub trusted_proxies: Vec<Network>,
+    /// With what it speaks TLS, if it does.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Section `[admin]`.
@@ -77,6 +79,17 @@ pub struct Admin {
     pub socket: PathBuf,
     /// The TCP listener, if any.
     pub listen: Option<SocketAddr>,
+    /// With what that one speaks TLS, if it does.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where the identity of a listener lies, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that lead to a root, its own first.
+    pub cert: PathBuf,
+    /// The private key; the rules of [`read_secret_file`] hold.
+    pub key: PathBuf,
 }
 
 /// Section `[keys]`; the bounds of [`bounds`] hold.

@@ -121,11 +121,21 @@ options! {
         "The address and port of the endpoints for clients and verifiers.";
     PUBLIC_TRUSTED_PROXIES: Vec<Network> = "public.trusted_proxies", List, Fixed(""), values::networks,
         "The networks whose word on a request's source address is believed.";
+    PUBLIC_TLS_CERT_FILE: PathBuf = "public.tls_cert_file", Text, Off("tls/cert.pem"), values::path,
+        "With both files this listener speaks TLS 1.2 and 1.3 only: the certificate and its chain in PEM, its own first; \
+         a change of the files is taken up within seconds, or at SIGHUP.";
+    PUBLIC_TLS_KEY_FILE: PathBuf = "public.tls_key_file", Text, Off("tls/key.pem"), values::path,
+        "The private key of that certificate in PEM: PKCS #8, SEC 1 or PKCS #1, mode 0600.";
 
     ADMIN_SOCKET: PathBuf = "admin.socket", Text, Derived("data/admin.sock"), values::path,
         "The Unix socket of the admin API, in data_dir unless set; who can open it is the admin.";
     ADMIN_LISTEN: SocketAddr = "admin.listen", Text, Off("127.0.0.1:8081"), values::listen,
-        "The loopback address and port of the admin API over TCP, for clients with a token for <issuer>/admin.";
+        "The address and port of the admin API over TCP, for clients with a token for <issuer>/admin; loopback unless it \
+         speaks TLS.";
+    ADMIN_TLS_CERT_FILE: PathBuf = "admin.tls_cert_file", Text, Off("tls/admin-cert.pem"), values::path,
+        "The same as public.tls_cert_file for admin.listen.";
+    ADMIN_TLS_KEY_FILE: PathBuf = "admin.tls_key_file", Text, Off("tls/admin-key.pem"), values::path,
+        "The same as public.tls_key_file for admin.listen.";
 
     STORE_URL: StoreUrl = "store.url", Text, Derived("sqlite:data/mintmark.db"), values::store_url,
         "The database, in data_dir unless set.";

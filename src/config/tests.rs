@@ -25,8 +25,8 @@ fn defaults() -> Settings {
         issuer: Issuer::parse("https://auth.example.com").unwrap(),
         node: NodeName::parse("node-1").unwrap(),
         data_dir: "/etc/mintmark/data".into(),
-        public: Public { listen: "127.0.0.1:8080".parse().unwrap(), trusted_proxies: vec![] },
-        admin: Admin { socket: "/etc/mintmark/data/admin.sock".into(), listen: None },
+        public: Public { listen: "127.0.0.1:8080".parse().unwrap(), trusted_proxies: vec![], tls: None },
+        admin: Admin { socket: "/etc/mintmark/data/admin.sock".into(), listen: None, tls: None },
         store: StoreUrl::Sqlite("/etc/mintmark/data/mintmark.db".into()),
         keys: KeySettings {
             kek_file: "/etc/mintmark/keys/kek".into(),
@@ -74,6 +74,12 @@ fn the_reference_gives_the_defaults_and_so_do_its_comments() {
         .collect();
     let mut all = defaults();
     all.admin.listen = Some("127.0.0.1:8081".parse().unwrap());
+    let tls = |cert: &str, key: &str| {
+        let folder = Path::new("/etc/mintmark/tls");
+        Some(TlsFiles { cert: folder.join(cert), key: folder.join(key) })
+    };
+    all.public.tls = tls("cert.pem", "key.pem");
+    all.admin.tls = tls("admin-cert.pem", "admin-key.pem");
     assert_eq!(load(&shown.join("\n"), &[]), Ok(all));
 }
 

@@ -3,9 +3,10 @@
 //! Pure. No option holds a secret; secrets are files, and their paths may be told.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::options as o;
-use super::{Settings, StoreUrl};
+use super::{Settings, StoreUrl, TlsFiles};
 use crate::config::options::Declared;
 use crate::time::span_text;
 
@@ -24,6 +25,10 @@ impl Settings {
             told(&o::DATA_DIR, self.data_dir.display().to_string()),
             told(&o::PUBLIC_LISTEN, self.public.listen.to_string()),
             told(&o::PUBLIC_TRUSTED_PROXIES, list(proxies.collect())),
+            told(&o::PUBLIC_TLS_CERT_FILE, file(self.public.tls.as_ref(), |tls| &tls.cert)),
+            told(&o::PUBLIC_TLS_KEY_FILE, file(self.public.tls.as_ref(), |tls| &tls.key)),
+            told(&o::ADMIN_TLS_CERT_FILE, file(self.admin.tls.as_ref(), |tls| &tls.cert)),
+            told(&o::ADMIN_TLS_KEY_FILE, file(self.admin.tls.as_ref(), |tls| &tls.key)),
             told(&o::ADMIN_SOCKET, self.admin.socket.display().to_string()),
             told(&o::ADMIN_LISTEN, self.admin.listen.map(|address| address.to_string()).unwrap_or_default()),
             told(&o::STORE_URL, format!("sqlite:{}", database.display())),
@@ -50,6 +55,10 @@ impl Settings {
     }
 }
 
+fn file(tls: Option<&TlsFiles>, which: fn(&TlsFiles) -> &PathBuf) -> String {
+    tls.map(|tls| which(tls).display().to_string()).unwrap_or_default()
+}
+
 fn told<T>(option: &Declared<T>, value: impl Into<String>) -> (&'static str, String) {
     (option.row.path, value.into())
 }
@@ -65,7 +74,11 @@ mod tests {
             ("MINTMARK_ISSUER", "https://auth.example.com"),
             ("MINTMARK_TOKENS__LIFETIME", "90s"),
             ("MINTMARK_PUBLIC__TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.1/32"),
-            ("MINTMARK_ADMIN__LISTEN", "127.0.0.1:9999"),
+            ("MINTMARK_ADMIN__LISTEN", "192.0.2.1:9999"),
+            ("MINTMARK_PUBLIC__TLS_CERT_FILE", "tls/cert.pem"),
+            ("MINTMARK_PUBLIC__TLS_KEY_FILE", "tls/key.pem"),
+            ("MINTMARK_ADMIN__TLS_CERT_FILE", "tls/admin.pem"),
+            ("MINTMARK_ADMIN__TLS_KEY_FILE", "tls/admin.key"),
             ("MINTMARK_KEYS__ALGORITHMS", "EdDSA,ES256"),
             ("MINTMARK_AUDIT__PUBLIC", "false"),
         ];

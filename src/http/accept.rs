@@ -1,8 +1,8 @@
 //! Our own accept loop: connections in, bounded requests out, over TCP and Unix sockets.
 //!
-//! It keeps what `axum::serve` leaves open: a cap on connections, deadlines on
-//! slow peers ([`pace`](super::pace)), bounds on every request
-//! ([`bounds`](super::bounds)), and an end within a given time. It speaks
+//! It keeps what `axum::serve` leaves open: a cap on connections with seats kept for the documents
+//! ([`rooms`]), TLS ([`tls`](super::tls)), deadlines on slow peers ([`pace`](super::pace)), bounds on every
+//! request ([`bounds`](super::bounds)), and an end within a given time that loses no request. It speaks
 //! HTTP/1.1 (RFC 9112) and HTTP/2 with prior knowledge (RFC 9113), never
 //! upgrades a connection, and never ends because of what a peer does.
 //!
@@ -14,27 +14,38 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Version, header};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::bounds::{Bounded, Caps, bound};
-use super::pace::{Ask, Paced, Pulse};
+use super::class::Class;
+use super::pace::{Ask, InFlight, Paced, Pulse};
 use super::strict::Strict;
+use super::tls::Tls;
 
+mod door;
+mod held;
+mod rooms;
 mod socket;
+mod stream;
 
+pub use door::Door;
+use held::Held;
+use rooms::{Place, Rooms};
 pub use socket::bind_admin_socket;
+use stream::{Peer, Stream, shake_hands};
 
 /// Room in hyper's buffer for the method, the version and line ends, beside target and headers.
 const START_LINE: usize = 64;
@@ -46,6 +57,11 @@ const REST: Duration = Duration::from_millis(100);
 const WAIT_FOR_ROOM: Duration = Duration::from_millis(100);
 /// The share of connections that make room at once, so that looking for them stays rare.
 const MAKE_ROOM_PART: usize = 64;
+/// How soon it is worth looking again for one who could make room when there was none.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long those without a request get to say farewell.
+const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// How long connections get to fall when they are ended by force.
 const FALL: Duration = Duration::from_secs(1);
 
@@ -57,53 +73,19 @@ pub struct PeerUid(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
-/// Where connections come in.
-#[derive(Debug)]
-pub enum Door {
-    /// A TCP port: requests carry a [`PeerAddress`].
-    Tcp(TcpListener),
-    /// A Unix socket: requests carry a [`PeerUid`].
-    Unix(UnixListener),
+/// What a door is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// To let everybody in.
+    Open,
+    /// To let everybody in and to ask everybody to come back elsewhere: every answer is the last on its connection.
+    Parting,
+    /// To shut.
+    Shut,
 }
 
-impl From<TcpListener> for Door {
-    fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
-    }
-}
-
-impl From<UnixListener> for Door {
-    fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
-    }
-}
-
-enum Stream {
-    Tcp(TcpStream, PeerAddress),
-    Unix(UnixStream, PeerUid),
-}
-
-impl Door {
-    async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                // Answers are small and go out whole. A peer already gone fails here and is met later.
-                let _ = stream.set_nodelay(true);
-                Ok(Stream::Tcp(stream, PeerAddress(address)))
-            }
-            Self::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Nobody is served whom the kernel does not name.
-                let uid = stream.peer_cred().map_err(|_| io::ErrorKind::ConnectionAborted)?.uid();
-                Ok(Stream::Unix(stream, PeerUid(uid)))
-            }
-        }
-    }
-}
-
-/// Serves `router` at `door` until `shutdown` resolves, then closes the door,
-/// lets requests under way finish within `drain`, ends the rest and returns.
+/// Serves `router` at `door` until `stages` says [`Stage::Shut`] or its sender is gone. Then lets in whom the
+/// kernel had let in, shuts the door, lets requests under way finish within `drain`, ends the rest and returns.
 ///
 /// It fails at nothing: an `accept` that fails is logged and tried again, after
 /// a rest if the system is short of something.
@@ -111,34 +93,53 @@ pub async fn serve(
     door: impl Into<Door>,
     router: Router,
     caps: Caps,
-    shutdown: impl Future<Output = ()>,
+    mut stages: watch::Receiver<Stage>,
     drain: Duration,
 ) {
     let door = door.into();
-    let house = Arc::new(House::new(router, &caps));
-    let mut shutdown = pin!(shutdown);
+    let house = Arc::new(House::new(router, &caps, door.tls().cloned()));
+    let mut short = false;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shutdown.as_mut() => break,
-            accepted = door.accept() => accepted,
+            stage = next(&mut stages) => match stage {
+                Stage::Open => continue,
+                Stage::Parting => {
+                    house.part();
+                    continue;
+                }
+                Stage::Shut => break,
+            },
+            () = sleep(REST), if short => {
+                short = false;
+                continue;
+            }
+            accepted = door.accept(), if !short => accepted,
         };
         match accepted {
-            Ok(stream) => house.welcome(stream).await,
+            Ok((stream, peer)) => house.welcome(stream, peer).await,
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections: raise the limit of open files");
                 house.make_room();
-                tokio::select! {
-                    biased;
-                    () = shutdown.as_mut() => break,
-                    () = sleep(REST) => {}
-                }
+                short = true;
             }
         }
     }
-    drop(door);
+    house.part();
+    for (stream, peer) in door.shut() {
+        if let Some(seat) = house.seat_now() {
+            seat.take(stream, peer);
+        }
+    }
     house.close(drain).await;
+}
+
+async fn next(stages: &mut watch::Receiver<Stage>) -> Stage {
+    match stages.changed().await {
+        Ok(()) => *stages.borrow_and_update(),
+        Err(_) => Stage::Shut,
+    }
 }
 
 /// The connection failed before we had it; the next one is none the worse.
@@ -164,7 +165,9 @@ fn is_peers_fault(error: &io::Error) -> bool {
 struct House {
     bounded: Arc<Bounded>,
     builder: Builder<TokioExecutor>,
-    room: Arc<Semaphore>,
+    tls: Option<Arc<Tls>>,
+    rooms: Rooms,
+    parting: AtomicBool,
     seats: Mutex<Seats>,
 }
 
@@ -172,6 +175,8 @@ struct House {
 struct Seats {
     next: u64,
     taken: HashMap<u64, Arc<Pulse>>,
+    /// When nobody was found who could have made room.
+    in_vain: Option<Instant>,
 }
 
 /// One connection's place; free again when dropped.
@@ -179,7 +184,7 @@ struct Seat {
     house: Arc<House>,
     number: u64,
     pulse: Arc<Pulse>,
-    _room: OwnedSemaphorePermit,
+    place: Arc<Place>,
 }
 
 impl Drop for Seat {
@@ -189,13 +194,13 @@ impl Drop for Seat {
 }
 
 impl House {
-    fn new(router: Router, caps: &Caps) -> Self {
+    fn new(router: Router, caps: &Caps, tls: Option<Arc<Tls>>) -> Self {
         Self {
             bounded: bound(router, caps),
             builder: builder(caps),
-            room: Arc::new(Semaphore::new(
-                usize::try_from(caps.connections).unwrap_or(Semaphore::MAX_PERMITS),
-            )),
+            tls,
+            rooms: Rooms::new(caps),
+            parting: AtomicBool::new(false),
             seats: Mutex::default(),
         }
     }
@@ -206,45 +211,62 @@ impl House {
     }
 
     /// Serves a new connection in a task of its own, or drops it when all are busy.
-    async fn welcome(self: &Arc<Self>, stream: Stream) {
-        let Some(seat) = self.seat().await else {
-            tracing::debug!("connection refused: every connection is busy");
-            return;
+    async fn welcome(self: &Arc<Self>, stream: Stream, peer: Peer) {
+        let seat = match self.seat_now() {
+            None => timeout(WAIT_FOR_ROOM, self.rooms.wait()).await.ok().map(|place| self.seat(place)),
+            seat => seat,
         };
-        match stream {
-            Stream::Tcp(stream, peer) => drop(tokio::spawn(seat.attend(stream, peer))),
-            Stream::Unix(stream, peer) => drop(tokio::spawn(seat.attend(stream, peer))),
+        if let Some(seat) = seat {
+            seat.take(stream, peer);
+        } else {
+            tracing::debug!("connection refused: every connection is busy");
         }
     }
 
-    async fn seat(self: &Arc<Self>) -> Option<Seat> {
-        let room = if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
-            room
-        } else {
+    fn seat_now(self: &Arc<Self>) -> Option<Seat> {
+        let place = self.rooms.any();
+        // Room is made before the last seat is taken, so that the door waits for nobody.
+        if place.is_none() || self.rooms.are_scarce() {
             self.make_room();
-            timeout(WAIT_FOR_ROOM, Arc::clone(&self.room).acquire_owned()).await.ok()?.ok()?
-        };
+        }
+        place.or_else(|| self.rooms.spare()).map(|place| self.seat(place))
+    }
+
+    fn seat(self: &Arc<Self>, place: Place) -> Seat {
         let pulse = Arc::new(Pulse::new());
         let mut seats = self.seats();
         let number = seats.next;
         seats.next += 1;
         seats.taken.insert(number, Arc::clone(&pulse));
         drop(seats);
-        Some(Seat { house: Arc::clone(self), number, pulse, _room: room })
+        Seat { house: Arc::clone(self), number, pulse, place: Arc::new(place) }
     }
 
-    /// Asks the connections without a request to leave, those first that had none for longest.
-    fn make_room(&self) {
-        let seats = self.seats();
-        let mut idle: Vec<_> = seats.taken.values().filter(|pulse| !pulse.is_busy()).cloned().collect();
+    /// Asks connections to leave: first those without a request, by their rank, then those that have been sending
+    /// one for longest. Never one whose request is being handled. Whether there was one to ask.
+    fn make_room(&self) -> bool {
+        let mut seats = self.seats();
+        let now = Instant::now();
+        if seats.in_vain.is_some_and(|at| at + LOOK_AGAIN > now) {
+            return false;
+        }
+        let slow_since = self.bounded.caps().sender_patience;
         let leave = seats.taken.len() / MAKE_ROOM_PART + 1;
+        let (mut quiet, mut slow) = (Vec::new(), Vec::new());
+        for pulse in seats.taken.values() {
+            if pulse.is_quiet() {
+                quiet.push(Arc::clone(pulse));
+            } else if !pulse.is_handling() && pulse.last_active() + slow_since < now {
+                slow.push(Arc::clone(pulse));
+            }
+        }
+        let found = !quiet.is_empty() || !slow.is_empty();
+        seats.in_vain = (!found).then_some(now);
         drop(seats);
-        if leave < idle.len() {
-            idle.select_nth_unstable_by_key(leave, |pulse| pulse.last_active());
-        }
-        for pulse in idle.iter().take(leave) {
-            pulse.ask(Ask::Leave);
-        }
+        let asked = quiet.len().min(leave);
+        ask_longest(quiet, leave, Ask::Leave);
+        ask_longest(slow, leave - asked, Ask::Yield);
+        found
     }
 
     fn ask_all(&self, what: Ask) {
@@ -253,42 +275,89 @@ impl House {
         }
     }
 
+    /// From now on every answer says that it is the last on its connection.
+    fn part(&self) {
+        self.parting.store(true, Ordering::Relaxed);
+        self.ask_all(Ask::Part);
+    }
+
     async fn close(&self, drain: Duration) {
         self.ask_all(Ask::Finish);
-        if timeout(drain, self.emptied()).await.is_err() {
-            tracing::warn!(
-                connections = self.seats().taken.len(),
-                "requests did not end in time and were cut off"
-            );
+        let emptied = async {
+            if timeout(FAREWELL, self.rooms.emptied()).await.is_err() {
+                // Who has nothing under way and does not take its leave is not waited for.
+                self.ask_all(Ask::Leave);
+                self.rooms.emptied().await;
+            }
+        };
+        if timeout(drain, emptied).await.is_err() {
+            let connections = self.seats().taken.values().filter(|pulse| pulse.is_busy()).count();
+            tracing::warn!(connections, "requests did not end in time and were cut off");
             self.ask_all(Ask::Abort);
-            let _ = timeout(FALL, self.emptied()).await;
+            let _ = timeout(FALL, self.rooms.emptied()).await;
         }
     }
 
-    /// Waits until every seat is free. No seat is given meanwhile: the door is closed.
-    async fn emptied(&self) {
-        let all = self.bounded.caps().connections;
-        drop(self.room.acquire_many(all).await);
+    async fn answer(&self, request: Request<Incoming>, place: &Place, under_way: &mut InFlight) -> Response {
+        let version = request.version();
+        let is_kept_for_last = Class::of(request.uri().path()) == Class::Document;
+        let mut response = if is_kept_for_last || self.has_room_for(place).await {
+            let received = self.bounded.receive(request).await;
+            under_way.complete();
+            match received {
+                Ok(request) => self.bounded.handle(request).await,
+                Err(refused) => refused,
+            }
+        } else {
+            under_way.complete();
+            self.bounded.no_room(version)
+        };
+        if self.parting.load(Ordering::Relaxed) && version < Version::HTTP_2 {
+            response.headers_mut().insert(header::CONNECTION, CLOSE);
+        }
+        response
+    }
+
+    /// Whether this connection may ask for more than documents; one on a spare seat moves if another makes room.
+    async fn has_room_for(&self, place: &Place) -> bool {
+        if !place.is_spare() || self.parting.load(Ordering::Relaxed) || self.rooms.move_now(place) {
+            return true;
+        }
+        self.make_room() && timeout(WAIT_FOR_ROOM, self.rooms.move_later(place)).await.is_ok()
+    }
+}
+
+fn ask_longest(mut of: Vec<Arc<Pulse>>, count: usize, what: Ask) {
+    if count < of.len() {
+        of.select_nth_unstable_by_key(count, |pulse| pulse.rank());
+    }
+    for pulse in of.iter().take(count) {
+        pulse.ask(what);
     }
 }
 
 impl Seat {
-    async fn attend<I, P>(self, io: I, peer: P)
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        P: Clone + Send + Sync + 'static,
-    {
+    fn take(self, stream: Stream, peer: Peer) {
+        drop(tokio::spawn(self.attend(stream, peer)));
+    }
+
+    async fn attend(self, stream: Stream, peer: Peer) {
+        let Some(stream) = self.greet(stream).await else { return };
         let service = service_fn(|mut request: Request<Incoming>| {
-            let under_way = self.pulse.begin();
-            let bounded = Arc::clone(&self.house.bounded);
-            request.extensions_mut().insert(peer.clone());
+            let mut under_way = self.pulse.begin();
+            let (house, place) = (Arc::clone(&self.house), Arc::clone(&self.place));
+            peer.tell(request.extensions_mut());
+            if house.parting.load(Ordering::Relaxed) {
+                // HTTP/2 has its farewell apart from any answer.
+                self.pulse.ask(Ask::Part);
+            }
             async move {
-                let response = bounded.answer(request).await;
-                drop(under_way);
-                Ok::<_, Infallible>(response)
+                let response = house.answer(request, &place, &mut under_way).await;
+                Ok::<_, Infallible>(response.map(|body| Body::new(Held::new(body, under_way))))
             }
         });
-        let io = TokioIo::new(Paced::new(Strict::new(io), Arc::clone(&self.pulse), self.house.bounded.caps()));
+        let paced = Paced::new(stream, Arc::clone(&self.pulse), self.house.bounded.caps());
+        let io = TokioIo::new(Strict::new(paced));
         let mut connection = pin!(self.house.builder.serve_connection(io, service));
         loop {
             tokio::select! {
@@ -300,10 +369,37 @@ impl Seat {
                     }
                     return;
                 }
-                asked = self.pulse.asked() => match asked {
-                    Ask::Leave if self.pulse.is_busy() => {}
-                    Ask::Finish => connection.as_mut().graceful_shutdown(),
-                    Ask::Leave | Ask::Abort => return,
+                asked = self.pulse.asked() => {
+                    if asked.has(Ask::Abort) || asked.has(Ask::Yield) && !self.pulse.is_handling() {
+                        return;
+                    }
+                    // HTTP/1 says farewell with each answer, and its stream ends by itself.
+                    if self.pulse.speaks_http2() {
+                        if asked.has(Ask::Leave) && !self.pulse.is_busy() {
+                            return;
+                        }
+                        if asked.has(Ask::Part) || asked.has(Ask::Finish) {
+                            connection.as_mut().graceful_shutdown();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Agrees on TLS, where this door speaks it. Who does not come to it in time, or is asked to make room, gets nothing.
+    async fn greet(&self, stream: Stream) -> Option<Stream> {
+        let Some(tls) = &self.house.tls else { return Some(stream) };
+        let within = self.house.bounded.caps().handshake_timeout;
+        let mut shaken = pin!(shake_hands(stream, tls, within));
+        loop {
+            tokio::select! {
+                biased;
+                stream = shaken.as_mut() => return stream,
+                asked = self.pulse.asked() => {
+                    if asked.has(Ask::Leave) || asked.has(Ask::Yield) || asked.has(Ask::Abort) {
+                        return None;
+                    }
                 }
             }
         }

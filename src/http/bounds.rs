@@ -40,6 +40,10 @@ const RETRY_SPREAD: u32 = 5;
 pub struct Caps {
     /// Connections at once. At the cap the longest idle ones make room for new ones.
     pub connections: u32,
+    /// Connections beyond them on which only documents are answered.
+    pub spare: u32,
+    /// From the connection to the end of its handshake, where it has one.
+    pub handshake_timeout: Duration,
     /// From the first byte of an HTTP/1 head to its end, else 408.
     pub header_timeout: Duration,
     /// From the end of the head to the end of the body, else 408.
@@ -48,6 +52,8 @@ pub struct Caps {
     pub handler_timeout: Duration,
     /// How long a connection is kept without a request.
     pub idle_timeout: Duration,
+    /// Who has been sending a request for so long makes room when every connection is taken.
+    pub sender_patience: Duration,
     /// How long a peer may take nothing of an answer.
     pub write_timeout: Duration,
     /// Header lines of a request, else 431.
@@ -68,10 +74,13 @@ impl Default for Caps {
     fn default() -> Self {
         Self {
             connections: 8192,
+            spare: 256,
+            handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             handler_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_mins(1),
+            sender_patience: Duration::from_secs(1),
             write_timeout: Duration::from_secs(10),
             max_headers: 64,
             header_bytes: 16 * 1024,
@@ -108,6 +117,7 @@ enum Refusal {
     BodyBroken,
     HandlerTooSlow,
     HandlerPanicked,
+    HouseFull,
 }
 
 impl Refusal {
@@ -118,7 +128,7 @@ impl Refusal {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
-            Self::HandlerTooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::HandlerTooSlow | Self::HouseFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::HandlerPanicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -136,12 +146,31 @@ impl Bounded {
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
+        match self.receive(request).await {
+            Ok(request) => self.handle(request).await,
+            Err(refused) => refused,
+        }
+    }
+
+    /// The complete request, or the refusal of one that is too large or too slow.
+    pub(super) async fn receive<B>(&self, request: Request<B>) -> Result<Request<Body>, Response>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
         let version = request.version();
-        let outcome = match self.read(request).await {
-            Ok(request) => self.route(request).await,
-            Err(refusal) => Err(refusal),
-        };
-        outcome.unwrap_or_else(|refusal| self.refuse(refusal, version))
+        self.read(request).await.map_err(|refusal| self.refuse(refusal, version))
+    }
+
+    /// The router's answer to a complete request.
+    pub(super) async fn handle(&self, request: Request<Body>) -> Response {
+        let version = request.version();
+        self.route(request).await.unwrap_or_else(|refusal| self.refuse(refusal, version))
+    }
+
+    /// The answer where every connection is taken and this request is none of those that are kept for last.
+    pub(super) fn no_room(&self, version: Version) -> Response {
+        self.refuse(Refusal::HouseFull, version)
     }
 
     async fn read<B>(&self, request: Request<B>) -> Result<Request<Body>, Refusal>
@@ -218,20 +247,28 @@ impl Bounded {
     fn refuse(&self, refusal: Refusal, version: Version) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = refusal.status();
+        let body = match refusal {
+            Refusal::HandlerTooSlow | Refusal::HouseFull => r#"{"error":"temporarily_unavailable"}"#,
+            Refusal::HandlerPanicked => r#"{"error":"server_error"}"#,
+            _ => "",
+        };
+        if !body.is_empty() {
+            *response.body_mut() = Body::from(body);
+        }
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if refusal == Refusal::HandlerTooSlow {
+        if !body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if matches!(refusal, Refusal::HandlerTooSlow | Refusal::HouseFull) {
             // Clients that were refused together shall not come back together.
             let nth = self.refusals.fetch_add(1, Ordering::Relaxed);
             headers.insert(RETRY_AFTER, HeaderValue::from(nth % RETRY_SPREAD + 1));
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *response.body_mut() = Body::from(r#"{"error":"temporarily_unavailable"}"#);
-        } else if refusal == Refusal::HandlerPanicked {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *response.body_mut() = Body::from(r#"{"error":"server_error"}"#);
-        } else if version < Version::HTTP_2 {
-            // What follows on the connection cannot be told from what was refused.
+        }
+        let goes_on = matches!(refusal, Refusal::HandlerTooSlow | Refusal::HandlerPanicked);
+        if !goes_on && version < Version::HTTP_2 {
+            // What follows on the connection cannot be told from what was refused, or has no room.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod admin;
 pub mod bounds;
+mod class;
 mod documents;
 mod error;
 mod form;
@@ -17,6 +18,7 @@ mod origin;
 mod pace;
 mod revoke;
 mod strict;
+pub mod tls;
 mod token;
 
 use std::sync::Arc;

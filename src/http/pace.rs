@@ -11,9 +11,13 @@
 //! - a request is under way: no limit here, [`bounds`](super::bounds) watches body and handler;
 //! - the peer takes none of the bytes we have for it: closed after `write`.
 //!
+//! - an HTTP/2 connection has had no request at all: its first must be complete within `header` of its first
+//!   byte; later a started head falls under `idle`, since heads are frames there;
+//! - it was asked to go and nothing of a request is there: the stream ends, by itself and between requests.
+//!
 //! Bytes of a next head that came along with an earlier request are counted
-//! from that request's end and by `idle`, until one more byte comes. HTTP/2 has
-//! no `header` limit: its heads are frames, and a started one falls under `idle`.
+//! from that request's end and by `idle`, until one more byte comes. After our last word one who still
+//! sends is listened to for a moment (RFC 9112 section 9.6).
 //!
 //! The timer is lazy: a request whose head comes in one piece never touches it.
 //! This file never reads, changes or holds back a byte of a request.
@@ -21,8 +25,8 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -35,27 +39,63 @@ use super::bounds::Caps;
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// How long one who has just come may take to say its first word when the door is being shut.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+/// How long one who still sends is listened to after our last word, so that it can read that
+/// instead of meeting a reset connection.
+const LINGER: Duration = Duration::from_secs(1);
+/// And how much of it is read and forgotten.
+const MOST_FORGOTTEN: usize = 256 * 1024;
+
 /// What a connection can be asked from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
+    /// Say farewell in time: the door will be shut soon.
+    Part = 1,
     /// Make room, if no request is under way.
-    Leave = 1,
+    Leave = 2,
+    /// Make room, if no request is complete and being handled.
+    Yield = 4,
     /// Finish what is under way, take nothing new.
-    Finish = 2,
+    Finish = 8,
     /// End now.
-    Abort = 3,
+    Abort = 16,
+}
+
+/// What was asked since the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked(u8);
+
+impl Asked {
+    pub(super) fn has(self, what: Ask) -> bool {
+        self.0 & what as u8 != 0
+    }
+}
+
+/// Bytes that lie with the kernel and that nobody has read: an idle connection that has some is not idle.
+pub(super) trait Unread {
+    fn has_unread(&self) -> bool;
 }
 
 /// What is known about one connection from outside it.
 #[derive(Debug)]
 pub(super) struct Pulse {
+    /// Requests whose head is complete and whose answer is not yet handed over.
     in_flight: AtomicU32,
+    /// Those of them that are complete.
+    handled: AtomicU32,
+    /// A head has begun and is not complete.
+    receiving: AtomicBool,
+    speaks_http2: AtomicBool,
     /// Counts the beginnings and ends of requests.
     turns: AtomicU32,
     opened: Instant,
-    /// Milliseconds from `opened` to the last answer.
+    /// Milliseconds from `opened` to the last answer, or to the beginning of what is being received.
     active: AtomicU64,
     asked: AtomicU8,
+    /// Whoever is quiet shall go: for the sake of others, or for good.
+    makes_room: AtomicBool,
+    finishes: AtomicBool,
     called: Notify,
 }
 
@@ -63,10 +103,15 @@ impl Pulse {
     pub(super) fn new() -> Self {
         Self {
             in_flight: AtomicU32::new(0),
+            handled: AtomicU32::new(0),
+            receiving: AtomicBool::new(false),
+            speaks_http2: AtomicBool::new(false),
             turns: AtomicU32::new(0),
             opened: Instant::now(),
             active: AtomicU64::new(0),
             asked: AtomicU8::new(0),
+            makes_room: AtomicBool::new(false),
+            finishes: AtomicBool::new(false),
             called: Notify::new(),
         }
     }
@@ -75,32 +120,54 @@ impl Pulse {
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.turns.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
+        self.receiving.store(false, Ordering::Relaxed);
+        self.makes_room.store(false, Ordering::Relaxed);
+        self.mark_active(Instant::now());
+        InFlight { pulse: Arc::clone(self), complete: false }
     }
 
     pub(super) fn is_busy(&self) -> bool {
         self.in_flight.load(Ordering::Acquire) > 0
     }
 
-    /// When it last did something for a request, or when it was opened.
+    /// A request is complete and its answer is not yet handed over.
+    pub(super) fn is_handling(&self) -> bool {
+        self.handled.load(Ordering::Acquire) > 0
+    }
+
+    /// Nothing of a request is there.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.is_busy() && !self.receiving.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.speaks_http2.load(Ordering::Relaxed)
+    }
+
+    /// When it last did something for a request, when that began which is being received, or when it was opened.
     pub(super) fn last_active(&self) -> Instant {
         self.opened + Duration::from_millis(self.active.load(Ordering::Relaxed))
     }
 
-    /// A later ask outweighs an earlier one only if it is stronger.
+    /// Who goes first when room is wanted: those that never asked for anything, and among equals the longest inactive.
+    pub(super) fn rank(&self) -> (bool, Instant) {
+        (self.turns.load(Ordering::Relaxed) > 0, self.last_active())
+    }
+
     pub(super) fn ask(&self, what: Ask) {
-        self.asked.fetch_max(what as u8, Ordering::Relaxed);
+        match what {
+            Ask::Leave => self.makes_room.store(true, Ordering::Relaxed),
+            Ask::Finish => self.finishes.store(true, Ordering::Relaxed),
+            Ask::Part | Ask::Yield | Ask::Abort => {}
+        }
+        self.asked.fetch_or(what as u8, Ordering::Release);
         self.called.notify_one();
     }
 
     /// Waits until something is asked.
-    pub(super) async fn asked(&self) -> Ask {
+    pub(super) async fn asked(&self) -> Asked {
         self.called.notified().await;
-        match self.asked.load(Ordering::Relaxed) {
-            0 | 1 => Ask::Leave,
-            2 => Ask::Finish,
-            _ => Ask::Abort,
-        }
+        Asked(self.asked.swap(0, Ordering::Acquire))
     }
 
     fn mark_active(&self, now: Instant) {
@@ -111,13 +178,30 @@ impl Pulse {
 
 /// One request under way.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Pulse>);
+pub(super) struct InFlight {
+    pulse: Arc<Pulse>,
+    complete: bool,
+}
+
+impl InFlight {
+    /// Its last byte has come: from now on it is ours to answer.
+    pub(super) fn complete(&mut self) {
+        if !self.complete {
+            self.complete = true;
+            self.pulse.handled.fetch_add(1, Ordering::Release);
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.pulse.mark_active(Instant::now());
+        if self.complete {
+            self.pulse.handled.fetch_sub(1, Ordering::Release);
+        }
         // In this order: one who sees the request gone must see its turn too.
-        self.0.turns.fetch_add(1, Ordering::Relaxed);
-        self.0.in_flight.fetch_sub(1, Ordering::Release);
+        self.pulse.turns.fetch_add(1, Ordering::Relaxed);
+        self.pulse.in_flight.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -153,9 +237,18 @@ pub(super) struct Paced<I> {
     unflushed: bool,
     alarm: Pin<Box<Sleep>>,
     stall: Option<Pin<Box<Sleep>>>,
+    /// The peer has said its last word, or is taken to have.
+    ended: bool,
+    linger: Option<Linger>,
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> Paced<I> {
+/// After our last word.
+struct Linger {
+    until: Pin<Box<Sleep>>,
+    left: usize,
+}
+
+impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
     pub(super) fn new(io: I, pulse: Arc<Pulse>, caps: &Caps) -> Self {
         let since = Instant::now();
         Self {
@@ -172,50 +265,68 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Paced<I> {
             unflushed: false,
             alarm: Box::pin(sleep_until(since + caps.idle_timeout)),
             stall: None,
+            ended: false,
+            linger: None,
         }
     }
 
     fn arrived(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
+            self.ended = true;
             return;
         }
         if self.protocol == Protocol::Unheard {
             // The preface of RFC 9113 section 3.4; no HTTP/1 method begins so.
-            self.protocol = if bytes.starts_with(b"PRI") { Protocol::Http2 } else { Protocol::Http1 };
+            let is_http2 = bytes.starts_with(b"PRI");
+            self.protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+            self.pulse.speaks_http2.store(is_http2, Ordering::Relaxed);
+            self.since = Instant::now();
         }
         if self.protocol == Protocol::Http1 && (self.wrote || self.waiting == Waiting::ForRequest) {
             self.wrote = false;
             self.turns = self.pulse.turns.load(Ordering::Relaxed);
-            self.waiting = Waiting::ForRestOfHead;
-            self.since = Instant::now();
-            self.pulse.mark_active(self.since);
+            self.wait(Waiting::ForRestOfHead);
         }
     }
 
-    /// Called whenever there is nothing to read; fails when that has lasted too long.
+    fn wait(&mut self, what: Waiting) {
+        self.waiting = what;
+        self.since = Instant::now();
+        self.pulse.receiving.store(what == Waiting::ForRestOfHead, Ordering::Relaxed);
+        self.pulse.mark_active(self.since);
+    }
+
+    /// Called whenever there is nothing to read; ends the stream when that has lasted too long, or shall last no longer.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let busy = self.pulse.is_busy();
         let turns = self.pulse.turns.load(Ordering::Relaxed);
+        // What is written before the first request of HTTP/2 is settings and the like.
+        let awaits_first = self.protocol == Protocol::Http2 && turns == 0;
         // An HTTP/2 request may have ended and its answer not yet be written.
-        if self.wrote || turns != self.turns {
+        if (self.wrote || turns != self.turns) && !awaits_first {
             self.wrote = false;
             self.turns = turns;
-            self.waiting = Waiting::ForRequest;
-            self.since = Instant::now();
-            self.pulse.mark_active(self.since);
+            self.wait(Waiting::ForRequest);
+        }
+        let leaves = self.leaves_at(busy);
+        if leaves.is_some_and(|at| at <= Instant::now()) {
+            return self.leave();
         }
         let deadline = match self.waiting {
             _ if busy => None,
+            _ if awaits_first => Some(self.since + self.idle.min(self.header)),
             Waiting::ForRequest => Some(self.since + self.idle),
             Waiting::ForRestOfHead => Some(self.since + self.header),
         };
+        let next = deadline.into_iter().chain(leaves).min();
         // The alarm may ring too early, never too late; only then is it set anew.
-        if let Some(deadline) = deadline.filter(|deadline| *deadline < self.alarm.deadline()) {
-            self.alarm.as_mut().reset(deadline);
+        if let Some(next) = next.filter(|next| *next < self.alarm.deadline()) {
+            self.alarm.as_mut().reset(next);
         }
         while self.alarm.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            match deadline {
+            match next {
+                _ if leaves.is_some_and(|at| at <= now) => return self.leave(),
                 Some(deadline) if deadline <= now => return Poll::Ready(Err(self.expire(cx))),
                 Some(deadline) => self.alarm.as_mut().reset(deadline),
                 // A millisecond at least, lest an idle limit of zero spin.
@@ -225,8 +336,50 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Paced<I> {
         Poll::Pending
     }
 
+    /// From when on a quiet connection that was asked to go may go. HTTP/2 has a farewell of its own.
+    fn leaves_at(&self, busy: bool) -> Option<Instant> {
+        let makes_room = self.pulse.makes_room.load(Ordering::Relaxed);
+        let finishes = self.pulse.finishes.load(Ordering::Relaxed);
+        let written = self.stall.is_none() && !self.unflushed;
+        let quiet = !busy && written && self.waiting == Waiting::ForRequest;
+        if !(makes_room || finishes) || !quiet || self.protocol == Protocol::Http2 {
+            return None;
+        }
+        // One who has just come through the door may have a request on its way.
+        let is_new = self.protocol == Protocol::Unheard && !makes_room;
+        Some(if is_new { self.since + FIRST_WORD } else { self.since })
+    }
+
+    /// The end of the stream, unless a request lies there that we have not been told of yet.
+    fn leave(&mut self) -> Poll<io::Result<()>> {
+        if self.io.has_unread() {
+            return Poll::Pending;
+        }
+        self.ended = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads and forgets what still comes: closing over it would take our last word away.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let linger = self
+            .linger
+            .get_or_insert_with(|| Linger { until: Box::pin(sleep(LINGER)), left: MOST_FORGOTTEN });
+        let mut space = [0; 4096];
+        while linger.left > 0 && !self.pulse.makes_room.load(Ordering::Relaxed) {
+            let mut buffer = ReadBuf::new(&mut space);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    linger.left = linger.left.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return linger.until.as_mut().poll(cx).map(Ok),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn expire(&mut self, cx: &mut Context<'_>) -> io::Error {
-        if self.waiting == Waiting::ForRestOfHead && !self.unflushed {
+        if self.waiting == Waiting::ForRestOfHead && self.protocol == Protocol::Http1 && !self.unflushed {
             // What does not fit now is not worth waiting for.
             let _ = Pin::new(&mut self.io).poll_write(cx, REQUEST_TIMEOUT);
         }
@@ -244,7 +397,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Paced<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Paced<I> {
+impl<I: AsyncRead + AsyncWrite + Unread + Unpin> AsyncRead for Paced<I> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -262,7 +415,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Paced<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<I> {
+impl<I: AsyncRead + AsyncWrite + Unread + Unpin> AsyncWrite for Paced<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.io).poll_write(cx, bytes);
@@ -302,45 +455,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<I> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.io).poll_shutdown(cx);
-        this.wrote(cx, outcome)
+        if this.linger.is_none() {
+            let outcome = Pin::new(&mut this.io).poll_shutdown(cx);
+            let outcome = ready!(this.wrote(cx, outcome));
+            if outcome.is_err() || this.ended {
+                return Poll::Ready(outcome);
+            }
+        }
+        this.poll_linger(cx)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use tokio::io::{AsyncReadExt, duplex};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn the_end_of_a_request_begins_a_new_wait() {
-        let caps = Caps { idle_timeout: Duration::from_millis(20), ..Caps::default() };
-        let (_peers, (one, other)) = {
-            let ((a, b), (c, d)) = (duplex(64), duplex(64));
-            ((a, c), (b, d))
-        };
-        let pulse = Arc::new(Pulse::new());
-        let mut served = Paced::new(one, Arc::clone(&pulse), &caps);
-        let under_way = pulse.begin();
-        // An idle connection of the same age tells that the limit has passed.
-        let mut idle = Paced::new(other, Arc::new(Pulse::new()), &caps);
-        assert_eq!(idle.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        drop(under_way);
-        let mut space = [0];
-        let mut buffer = ReadBuf::new(&mut space);
-        let now = poll_fn(|cx| Poll::Ready(Pin::new(&mut served).poll_read(cx, &mut buffer))).await;
-        assert!(now.is_pending(), "{now:?}");
-        assert_eq!(served.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    }
-
-    #[test]
-    fn a_weaker_ask_does_not_undo_a_stronger_one() {
-        let pulse = Pulse::new();
-        pulse.ask(Ask::Abort);
-        pulse.ask(Ask::Leave);
-        assert_eq!(pulse.asked.load(Ordering::Relaxed), Ask::Abort as u8);
-    }
-}
+mod tests;

@@ -98,6 +98,14 @@ impl Health {
         readiness
     }
 
+    /// Whether any background task still gives signs of life: if none does, only a restart helps.
+    pub fn lives(&self) -> bool {
+        let now = self.clock.monotonic();
+        let tasks = self.lock();
+        let alive = |task: &Task| !task.cadence.is_late(now.saturating_sub(task.last_sign));
+        tasks.is_empty() || tasks.values().any(alive)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Task>> {
         // Every task's state is whole at every moment, whoever panicked.
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)

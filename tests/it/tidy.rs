@@ -93,7 +93,7 @@ const PURE: [&str; 12] = [
 const CHANCE_AS_A_PARAMETER: [&str; 2] = ["src/jose/key_pair.rs", "src/jose/provider.rs"];
 
 /// A library → the folders and files that may name it.
-const LIBRARIES: [(&str, &[&str]); 16] = [
+const LIBRARIES: [(&str, &[&str]); 17] = [
     ("sqlx", &["src/store/"]),
     ("axum", &["src/http/"]),
     ("utoipa", &["src/http/openapi/"]),
@@ -102,7 +102,8 @@ const LIBRARIES: [(&str, &[&str]); 16] = [
     ("hyper", &["src/http/", "src/cli/"]),
     ("hyper_util", &["src/http/", "src/cli/wire"]),
     ("http_body_util", &["src/http/", "src/cli/wire"]),
-    ("tokio_rustls", &["src/cli/wire"]),
+    ("tokio_rustls", &["src/cli/wire", "src/http/tls", "src/http/accept/"]),
+    ("sd_notify", &["src/cli/server/"]),
     ("governor", &["src/limits/"]),
     ("jsonwebtoken", &["src/jose/"]),
     ("argon2", &["src/clients/"]),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::{cannot_start, complaints, make_kek, start_log, stop_signal, system};
+use super::{cannot_start, complaints, make_kek, orders, start_log, system};
 use crate::admin::{Actor, Admin, Expected, Refusal};
 use crate::app::{self, App, Listeners, Ports, Purpose};
 use crate::cli::failure::Failure;
@@ -42,7 +42,7 @@ pub async fn dev(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), F
     }
     let kek = complaints(read_kek(&settings.keys.kek_file).map_err(|error| vec![error.into()]), terminal)?;
     app::make_store(&settings, Purpose::Dev).await.map_err(|error| cannot_start(&error))?;
-    let ports = Ports::bind(&settings).await.map_err(|error| cannot_start(&error))?;
+    let ports = Ports::bind(&settings).map_err(|error| cannot_start(&error))?;
     let app =
         App::open(&settings, &kek, ambient, Purpose::Dev).await.map_err(|error| cannot_start(&error))?;
     drop(kek);
@@ -50,7 +50,7 @@ pub async fn dev(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(), F
     let secrets =
         load(&app.admin, &settings).await.map_err(|refusal| Failure::refused(refusal.to_string()))?;
     print(&settings, &secrets, terminal)?;
-    app::serve(app, &settings, listeners, stop_signal()?).await;
+    app::serve(app, &settings, listeners, orders()?, &()).await;
     Ok(())
 }
 
@@ -73,6 +73,8 @@ fn settings(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<Settings, 
         )
     } else if settings.issuer.is_https() {
         Complaint::new("issuer", "is https", "dev is for loopback; use `mintmark serve`")
+    } else if settings.public.tls.is_some() {
+        Complaint::new("public.tls_cert_file", "is set", "dev speaks plain HTTP; use `mintmark serve`")
     } else {
         return Ok(settings);
     };

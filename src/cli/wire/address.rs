@@ -29,6 +29,12 @@ pub enum Address {
         /// Host and, if not 443, port.
         authority: Authority,
     },
+    /// The same to a listener of this machine, whose certificate has another name than its address and is not
+    /// looked at. For questions without credentials only.
+    HttpsUnnamed {
+        /// Host and port.
+        authority: Authority,
+    },
 }
 
 impl Address {
@@ -64,7 +70,9 @@ impl Address {
     pub(super) fn host_header(&self) -> &str {
         match self {
             Self::Unix(_) => LOCAL_HOST,
-            Self::Http { authority } | Self::Https { authority } => authority.as_str(),
+            Self::Http { authority } | Self::Https { authority } | Self::HttpsUnnamed { authority } => {
+                authority.as_str()
+            }
         }
     }
 }
@@ -74,7 +82,7 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Http { authority } => write!(f, "http://{authority}"),
-            Self::Https { authority } => write!(f, "https://{authority}"),
+            Self::Https { authority } | Self::HttpsUnnamed { authority } => write!(f, "https://{authority}"),
         }
     }
 }

@@ -102,8 +102,19 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
     (
         "[admin]\nlisten = \"0.0.0.0:8081\"",
         &[
-            "admin.listen: 0.0.0.0:8081 is not a loopback address, and plain HTTP would show tokens to the network; write an address of 127.0.0.0/8 or [::1], and let a proxy with TLS on this machine pass requests on",
+            "admin.listen: 0.0.0.0:8081 is not a loopback address, and plain HTTP would show tokens to the network; set admin.tls_cert_file and admin.tls_key_file, or write an address of 127.0.0.0/8 or [::1]",
         ],
+    ),
+    (
+        "[public]\ntls_cert_file = \"cert.pem\"\n[admin]\ntls_key_file = \"key.pem\"",
+        &[
+            "public.tls_key_file: is not set, but public.tls_cert_file is; set both for TLS, or none for plain HTTP",
+            "admin.tls_cert_file: is not set, but admin.tls_key_file is; set both for TLS, or none for plain HTTP",
+        ],
+    ),
+    (
+        "[admin]\ntls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"",
+        &["admin.tls_cert_file: is set, but admin.listen is not; set admin.listen, or leave both files out"],
     ),
     (
         "[audit]\norigin = \"my log\"\ndeadline = \"50ms\"",

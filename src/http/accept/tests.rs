@@ -9,11 +9,16 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, oneshot};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
+
+mod full;
+mod handshakes;
+mod parting;
 
 const LONG: Duration = Duration::from_hours(1);
 const SHORT: Duration = Duration::from_millis(20);
@@ -21,7 +26,7 @@ const SHORT: Duration = Duration::from_millis(20);
 /// A server, the way to stop it, and how often its handler was reached.
 struct Running {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    stages: watch::Sender<Stage>,
     ended: JoinHandle<()>,
     hits: Arc<AtomicUsize>,
 }
@@ -36,12 +41,9 @@ async fn start(router: Router, caps: Caps, drain: Duration) -> Running {
     let router = router.route("/count", post(count));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel();
-    let ended = tokio::spawn(async move {
-        let stopped = async { drop(stopped.await) };
-        serve(listener, router, caps, stopped, drain).await;
-    });
-    Running { address, stop, ended, hits }
+    let (stages, told) = watch::channel(Stage::Open);
+    let ended = tokio::spawn(serve(listener, router, caps, told, drain));
+    Running { address, stages, ended, hits }
 }
 
 async fn default() -> Running {
@@ -279,7 +281,7 @@ async fn one_who_takes_nothing_is_left() {
     let mut stream = server.connect().await;
     stream.write_all(b"GET /long HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     stream.readable().await.unwrap();
-    server.stop.send(()).unwrap();
+    server.stages.send_replace(Stage::Shut);
     // The drain would last an hour if the connection were still held.
     server.ended.await.unwrap();
 }
@@ -299,7 +301,7 @@ async fn the_longest_idle_connection_makes_room() {
 #[tokio::test]
 async fn when_all_are_busy_a_new_connection_is_closed() {
     let router = Router::new().route("/wait", get(std::future::pending::<()>));
-    let server = start(router, Caps { connections: 1, ..Caps::default() }, LONG).await;
+    let server = start(router, Caps { connections: 1, spare: 0, ..Caps::default() }, LONG).await;
     let entered = server.connect().await;
     entered.writable().await.unwrap();
     entered.try_write(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
@@ -324,7 +326,7 @@ async fn a_stop_lets_requests_finish_and_takes_no_new_ones() {
     let mut waiting = server.connect().await;
     waiting.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     entered.notified().await;
-    server.stop.send(()).unwrap();
+    server.stages.send_replace(Stage::Shut);
     assert_eq!(rest(&mut idle).await, "", "an idle connection ends at once");
     assert!(TcpStream::connect(server.address).await.is_err(), "the door is closed");
     assert!(!server.ended.is_finished(), "a request is under way");
@@ -350,7 +352,7 @@ async fn a_stop_does_not_wait_longer_than_it_was_told() {
     let mut waiting = server.connect().await;
     waiting.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     entered.notified().await;
-    server.stop.send(()).unwrap();
+    server.stages.send_replace(Stage::Shut);
     server.ended.await.unwrap();
     assert_eq!(rest(&mut waiting).await, "");
 }
@@ -372,7 +374,8 @@ async fn a_request_over_the_socket_knows_its_user() {
     let listener = bind_admin_socket(&path).unwrap();
     let who = async |Extension(PeerUid(uid)): Extension<PeerUid>| uid.to_string();
     let router = Router::new().route("/who", get(who));
-    let server = tokio::spawn(serve(listener, router, Caps::default(), std::future::pending(), LONG));
+    let (_open, stages) = watch::channel(Stage::Open);
+    let server = tokio::spawn(serve(listener, router, Caps::default(), stages, LONG));
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream.write_all(b"GET /who HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
     let own = rustix::process::geteuid().as_raw().to_string();

@@ -19,7 +19,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use base64::Engine as _;
-use mintmark::app::{self, Ambient, App, Listeners, Ports, Purpose};
+use futures_util::stream::once;
+use mintmark::app::{self, Ambient, App, Listeners, Order, Ports, Purpose};
 use mintmark::config::{Kek, Settings};
 use mintmark::http::bounds::{Bounded, Caps, bound};
 use mintmark::jose::JwkSet;
@@ -202,8 +203,11 @@ impl TestMint {
     pub fn run_at(&mut self, ports: Ports, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
         let (app, settings) = (self.app.take().unwrap(), self.settings());
         let listeners = Listeners::complete(&app, &settings, ports).unwrap();
-        let until = async move { drop(stop.await) };
-        tokio::spawn(async move { app::serve(app, &settings, listeners, until).await })
+        let until = once(async move {
+            drop(stop.await);
+            Order::StopNow
+        });
+        tokio::spawn(async move { app::serve(app, &settings, listeners, until, &()).await })
     }
 
     /// Opens the service again after its end; tells why if it refuses.

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mintmark::http::Router;
-use mintmark::http::accept::serve;
+use mintmark::http::accept::{Stage, serve};
 use mintmark::http::bounds::Caps;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long a test waits for a peer that ought to answer at once.
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The public listener on a port of its own.
 pub struct Loopback {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    stages: watch::Sender<Stage>,
     served: JoinHandle<()>,
 }
 
@@ -25,10 +25,9 @@ impl Loopback {
     pub(super) async fn open(router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let until = async move { drop(stopped.await) };
-        let served = tokio::spawn(serve(listener, router, Caps::default(), until, Duration::from_secs(1)));
-        Self { address, stop, served }
+        let (stages, told) = watch::channel(Stage::Open);
+        let served = tokio::spawn(serve(listener, router, Caps::default(), told, Duration::from_secs(1)));
+        Self { address, stages, served }
     }
 
     /// Writes `request` and reads until the server closes the connection.
@@ -48,7 +47,7 @@ impl Loopback {
 
     /// Stops listening.
     pub async fn close(self) {
-        let _ = self.stop.send(());
+        drop(self.stages);
         self.served.await.unwrap();
     }
 }
