@@ -14,6 +14,7 @@ use mintmark::issue::compose::{Circumstances, compose};
 use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::keys::ActiveKey;
 use mintmark::keys::signer::Signer;
+use mintmark::limits::Turns;
 use mintmark::oauth::Scope;
 use mintmark::oauth::claims::{Grant, Jti};
 use mintmark::oauth::request::GrantType;
@@ -78,6 +79,13 @@ fn steps(criterion: &mut Criterion) {
 }
 
 /// An RSA key is one of the public test keys, so that a build without the feature `rsa` has one too.
+/// A turn that is free, taken and given back.
+fn turns(criterion: &mut Criterion) {
+    let Ok(runtime) = Runtime::new() else { return };
+    let turns = Turns::default();
+    criterion.bench_function("a turn", |bencher| bencher.to_async(&runtime).iter(|| turns.take(1)));
+}
+
 fn some_pair(algorithm: Algorithm) -> Option<KeyPair> {
     if !algorithm.is_rsa() {
         return Some(KeyPair::generate(algorithm, &SystemEntropy::new()).ok()?.0);
@@ -124,5 +132,5 @@ async fn open(folder: &std::path::Path) -> Option<App> {
     App::open(&settings, &Kek::new([7; 32]), ambient, Purpose::Service).await.ok()
 }
 
-criterion_group!(benches, steps, recording);
+criterion_group!(benches, steps, turns, recording);
 criterion_main!(benches);

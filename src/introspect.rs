@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::Semaphore;
 
 pub use asked::NotRevoked;
 pub use record::{IssuedToken, Revoker};
@@ -39,9 +38,6 @@ use crate::keys::rotator::Rotator;
 use crate::policy::{Policy, RegisteredClient};
 use crate::store::StoreFault;
 use crate::time::Timestamp;
-
-/// More questions than this at once are refused: behind them stand a few connections to the store.
-const AT_ONCE: usize = 256;
 
 /// What an introspector is made of.
 pub struct IntrospectorParts {
@@ -68,7 +64,6 @@ pub struct IntrospectorParts {
 /// Tells good tokens from others.
 pub struct Introspector {
     parts: IntrospectorParts,
-    room: Semaphore,
     /// The published keys, and the ring that they were taken from.
     keys: ArcSwapOption<(Arc<KeyRing>, JwkSet)>,
 }
@@ -96,9 +91,6 @@ pub enum NotGood {
 /// A question that could not be answered. The caller may come back; what it was is not for it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
-    /// More questions than there is room for. This passes by itself.
-    #[error("more tokens are asked about than there is room for")]
-    Overloaded,
     /// The log was not read in time.
     #[error("the log was not read within {} ms", .0.as_millis())]
     TooSlow(Duration),
@@ -116,14 +108,14 @@ pub enum Fault {
 impl Fault {
     /// Whether it is for want of room alone.
     pub const fn is_overload(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::NotRecorded(RecordFault::QueueFull))
+        matches!(self, Self::NotRecorded(RecordFault::QueueFull))
     }
 }
 
 impl Introspector {
     /// Assembles an introspector.
     pub fn new(parts: IntrospectorParts) -> Self {
-        Self { parts, room: Semaphore::new(AT_ONCE), keys: ArcSwapOption::empty() }
+        Self { parts, keys: ArcSwapOption::empty() }
     }
 
     /// Tells whether a token, a JWT in compact form, is good now; for `audience` if that is given.
@@ -157,7 +149,6 @@ impl Introspector {
         now: Timestamp,
         (via, request_id): (&'static str, &str),
     ) -> Result<Option<AccessTokenClaims>, Fault> {
-        let _place = self.room.try_acquire().map_err(|_| Fault::Overloaded)?;
         let ring = self.parts.rotator.ring();
         let (presented, claims) = match self.genuine(token, now, &ring) {
             Ok(Verified { kid, claims, .. }) => {

@@ -21,14 +21,14 @@ use crate::clients::forgetting::Forgetting;
 use crate::clients::{Assertions, Authenticator, ClientSecrets, LastUses};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
-use crate::http::{Public, RequestIds, public_router};
+use crate::http::{Public, RequestIds, Rooms, public_router};
 use crate::introspect::{Introspector, IntrospectorParts, Revocations};
 use crate::issue::{Mint, MintParts, SettledClock, WallClock};
 use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
 use crate::keys::signer::Signer;
-use crate::limits::Limiter;
+use crate::limits::{Limiter, Turns};
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Builtin, Policy};
 use crate::store::Store;
@@ -143,15 +143,17 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let served = Served::new(store.clone(), publisher.published());
     let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
     let limiter = Arc::new(Limiter::new());
+    let turns = Turns::default();
     let retention = Retention::new(recorder.clone(), store.clone(), body_retention(settings));
     let retention = Arc::new(retention);
     let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
     let settled = Arc::new(SettledClock::new(ground.wall_clock.clone(), clock.clone()));
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
+    let rooms = Arc::new(Rooms::new(turns.clone(), request_ids.clone()));
     let hashing = Workers::on_every_core(2);
     let last_uses = Arc::new(LastUses::default());
     let authenticator = authenticator(settings, &ground, (&hashing, &last_uses))?;
-    let mint = mint(settings, &ground, (&denials, &limiter), authenticator);
+    let mint = mint(settings, &ground, (&denials, &limiter, &turns), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let for_admins = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let introspector = Arc::new(introspector(settings, &ground, (&standings, &denials)));
@@ -171,17 +173,26 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         wall_clock: ground.wall_clock.clone(),
         trusted_proxies: settings.public.trusted_proxies.clone(),
         request_ids: request_ids.clone(),
+        rooms: rooms.clone(),
     };
     let cursors = Cursors::new(entropy.clone());
     let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
     let side = Arc::new(side);
-    let gate = Gate { side: side.clone(), audience, introspector: for_admins, denials: denials.clone() };
+    let gate = Gate {
+        side: side.clone(),
+        audience,
+        introspector: for_admins,
+        denials: denials.clone(),
+        rooms: rooms.clone(),
+    };
     Ok(App {
         public: public_router(&Arc::new(public)),
         admin_side: admin_router(side),
         admin_over_tcp: admin_router_over_tcp(gate),
         admin,
         denials,
+        turns,
+        rooms,
         limiter,
         introspector,
         revocations: ground.revocations,
@@ -249,7 +260,7 @@ fn authenticator(
 fn mint(
     settings: &Settings,
     ground: &Ground,
-    (denials, limiter): (&Arc<Denials>, &Arc<Limiter>),
+    (denials, limiter, turns): (&Arc<Denials>, &Arc<Limiter>, &Turns),
     authenticator: Authenticator,
 ) -> Mint {
     let Ambient { clock, entropy } = &ground.ambient;
@@ -258,6 +269,7 @@ fn mint(
         lifetimes: lifetimes(settings),
         policy: ground.policy.clone(),
         authenticator,
+        turns: turns.clone(),
         limiter: limiter.clone(),
         recorder: ground.recorder.clone(),
         denials: denials.clone(),

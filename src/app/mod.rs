@@ -34,12 +34,12 @@ use crate::audit::recorder::Recorder;
 use crate::audit::retention::Retention;
 use crate::clients::forgetting::Forgetting;
 use crate::config::{Kek, Settings};
-use crate::http::Router;
+use crate::http::{Rooms, Router};
 use crate::introspect::{Introspector, Revocations};
 use crate::issue::{SettledClock, WallClock};
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
-use crate::limits::Limiter;
+use crate::limits::{Limiter, Turns};
 use crate::store::Store;
 use crate::telemetry::Health;
 
@@ -88,6 +88,10 @@ pub struct App {
     pub publisher: Arc<Publisher>,
     /// Notes refusals.
     pub denials: Arc<Denials>,
+    /// Says how many tokens may be under way at once.
+    pub turns: Turns,
+    /// Has room for what is less important than tokens.
+    pub rooms: Arc<Rooms>,
     /// Holds clients to their limits.
     pub limiter: Arc<Limiter>,
     /// Tells good tokens from others.

@@ -1,40 +1,43 @@
-//! Which class a request belongs to: what is kept for last is told by its path alone. limits.md section 3.
+//! Which class a request is of: who goes before whom when there is more to do than can be done.
 //!
-//! Pure. It knows the paths of the public listener and of the admin API, and decides nothing about a request.
+//! Pure; by the path alone, which is all that is known before anything was done for a request.
 
-/// The classes, from the one that is never shed to the one that goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The classes, the most important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
-    /// From memory, and what verifiers, balancers and auditors cannot do without: never shed.
+    /// From memory, or from nothing: metadata, JWKS, health, checkpoint, and paths that lead nowhere. Never shed.
     Document,
-    /// A request for a token.
+    /// Tokens.
     Issuance,
-    /// A question about a token, or its end.
+    /// Questions about tokens, and their revocation.
     Introspection,
-    /// Tiles and proofs.
+    /// Tiles and proofs of the log, which are read from the store.
     Log,
-    /// Administration, and whatever has no route.
+    /// What admins do over TCP.
     Admin,
 }
 
 impl Class {
-    /// The class of a request for `path`, which is without its query.
+    /// Its name, for people.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Document => "documents",
+            Self::Issuance => "issuance",
+            Self::Introspection => "introspection",
+            Self::Log => "log",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The class of what is asked for at `path`.
     pub(super) fn of(path: &str) -> Self {
         match path {
-            "/.well-known/jwks.json"
-            | "/.well-known/oauth-authorization-server"
-            | "/.well-known/openid-configuration"
-            | "/livez"
-            | "/readyz"
-            | "/health/alive"
-            | "/health/ready"
-            | "/log/checkpoint"
-            | "/log/vkey"
-            | "/openapi.json" => Self::Document,
             "/oauth2/token" => Self::Issuance,
             "/oauth2/introspect" | "/oauth2/revoke" => Self::Introspection,
-            path if path.starts_with("/log/") => Self::Log,
-            _ => Self::Admin,
+            "/log/proof" => Self::Log,
+            _ if path.starts_with("/log/tile/") => Self::Log,
+            _ if path.starts_with("/admin/v1/") => Self::Admin,
+            _ => Self::Document,
         }
     }
 }
@@ -44,15 +47,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_verifiers_and_balancers_need_is_a_document_and_a_near_miss_is_not() {
-        for path in ["/.well-known/jwks.json", "/livez", "/readyz", "/log/checkpoint", "/log/vkey"] {
-            assert_eq!(Class::of(path), Class::Document, "{path}");
+    fn each_path_has_its_class() {
+        let paths = [
+            ("/.well-known/oauth-authorization-server", Class::Document),
+            ("/.well-known/jwks.json", Class::Document),
+            ("/livez", Class::Document),
+            ("/readyz", Class::Document),
+            ("/health/alive", Class::Document),
+            ("/log/checkpoint", Class::Document),
+            ("/log/vkey", Class::Document),
+            ("/openapi.json", Class::Document),
+            ("/admin/openapi.json", Class::Document),
+            ("/nowhere", Class::Document),
+            ("/oauth2/token", Class::Issuance),
+            ("/oauth2/introspect", Class::Introspection),
+            ("/oauth2/revoke", Class::Introspection),
+            ("/log/tile/0/000", Class::Log),
+            ("/log/tile/entries/x000/001", Class::Log),
+            ("/log/proof", Class::Log),
+            ("/admin/v1/clients/reader", Class::Admin),
+        ];
+        for (path, class) in paths {
+            assert_eq!(Class::of(path), class, "{path}");
         }
-        assert_eq!(Class::of("/oauth2/token"), Class::Issuance);
-        assert_eq!(Class::of("/oauth2/revoke"), Class::Introspection);
-        assert_eq!(Class::of("/log/tile/0/000"), Class::Log);
-        for path in ["/livez/", "//livez", "/log", "*", "", "/admin/v1/clients"] {
-            assert_eq!(Class::of(path), Class::Admin, "{path}");
-        }
+        assert!(Class::Document < Class::Issuance && Class::Log < Class::Admin);
     }
 }

@@ -5,16 +5,18 @@ use std::error::Error;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use tokio::time::Instant;
 
+use super::class::Class;
 use crate::admin::{Outcome, Refusal};
-use crate::issue::Denial;
+use crate::issue::{Denial, Fault};
 use crate::keys::rotator::ActFault;
 use crate::limits::Decision;
 use crate::limits::headers as limit_headers;
 use crate::oauth::{ErrorCode, OAuthError};
 use crate::policy::AdminScopes;
 use crate::store::StoreFault;
-use crate::telemetry::Readiness;
+use crate::telemetry::{Readiness, Seldom};
 
 #[derive(Serialize)]
 struct OAuthBody<'a> {
@@ -37,11 +39,7 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
             response
         }
         Denial::Failed(fault) => {
-            if fault.is_overload() {
-                tracing::warn!(request_id, %fault, "no token was issued");
-            } else {
-                tracing::error!(request_id, %fault, "no token was issued");
-            }
+            tell(fault, short_of(fault), request_id, "no token was issued");
             unavailable("the service cannot issue tokens right now; see Retry-After", request_id)
         }
     }
@@ -50,19 +48,39 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
 /// The answer to a question about a token whose caller is not told anything.
 pub(super) fn not_told(denial: &Denial, request_id: &str) -> Response {
     match denial {
-        Denial::Failed(fault) => unanswered(fault, fault.is_overload(), request_id),
+        Denial::Failed(fault) => not_answered(fault, short_of(fault), request_id),
         Denial::Refused(_) | Denial::Limited(_) => denied(denial, request_id),
     }
 }
 
 /// The answer to a question about a token, or to its revocation, whose outcome is unknown. The cause is logged here, once.
 pub(super) fn unanswered(fault: &dyn Error, is_overload: bool, request_id: &str) -> Response {
-    if is_overload {
-        tracing::warn!(request_id, %fault, "a question about a token was not answered");
-    } else {
-        tracing::error!(request_id, %fault, "a question about a token was not answered");
-    }
+    not_answered(fault, is_overload.then_some("answers"), request_id)
+}
+
+fn not_answered(fault: &dyn Error, short_of: Option<&'static str>, request_id: &str) -> Response {
+    tell(fault, short_of, request_id, "a question about a token was not answered");
     unavailable("the service cannot answer right now; see Retry-After", request_id)
+}
+
+/// What there was too little of, where a fault is for want of room alone.
+fn short_of(fault: &Fault) -> Option<&'static str> {
+    fault.is_overload().then_some(match fault {
+        Fault::NotAuthenticated(_) => "hashing",
+        Fault::NoTurn(_) => "turns",
+        Fault::NotRecorded(_) => "records",
+        _ => "signatures",
+    })
+}
+
+/// The line of a fault in the service's own log. One for want of room comes by the thousand: see [`Seldom`].
+fn tell(fault: &dyn Error, short_of: Option<&'static str>, request_id: &str, what: &'static str) {
+    static OVERLOAD: Seldom = Seldom::new();
+    match short_of.map(|short_of| OVERLOAD.is_due(short_of, Instant::now())) {
+        None => tracing::error!(request_id, %fault, "{what}"),
+        Some(Some(held_back)) => tracing::warn!(request_id, %fault, held_back, "{what}"),
+        Some(None) => {}
+    }
 }
 
 fn unavailable(description: &'static str, request_id: &str) -> Response {
@@ -71,6 +89,28 @@ fn unavailable(description: &'static str, request_id: &str) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
     response
 }
+
+/// The answer to a request that found no room for its class, in the form of its endpoint.
+pub(super) fn no_room(class: Class, request_id: &str) -> Response {
+    tell(&NoRoom, Some(class.as_str()), request_id, "a request was turned away");
+    match class {
+        Class::Admin => {
+            let detail = "more is asked for at once than there is room for; see Retry-After".to_owned();
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let mut response = problem(status, "temporarily unavailable", detail, request_id);
+            response.headers_mut().insert(header::RETRY_AFTER, jittered(request_id));
+            response
+        }
+        Class::Log => try_again(jittered(request_id)),
+        Class::Document | Class::Issuance | Class::Introspection => {
+            unavailable("the service cannot answer right now; see Retry-After", request_id)
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("more is asked for at once than there is room for")]
+struct NoRoom;
 
 /// The answer to a request that the caller can mend.
 pub(super) fn refused(error: OAuthError, request_id: &str) -> Response {
@@ -302,7 +342,11 @@ pub(super) fn log_read(fault: Option<&StoreFault>) -> Response {
 
 /// 503 for what will be there in a moment.
 pub(super) fn try_later() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+    try_again(HeaderValue::from_static("1"))
+}
+
+fn try_again(after: HeaderValue) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, after)]).into_response()
 }
 
 /// The answer to a conditional request whose document is the one the caller has.

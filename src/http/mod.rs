@@ -17,6 +17,7 @@ pub mod openapi;
 mod origin;
 mod pace;
 mod revoke;
+mod shed;
 mod strict;
 pub mod tls;
 mod token;
@@ -40,6 +41,7 @@ use crate::telemetry::Health;
 
 pub use axum::Router;
 pub use origin::RequestIds;
+pub use shed::{RoomReading, Rooms};
 
 /// What the public listener serves.
 pub struct Public {
@@ -67,15 +69,19 @@ pub struct Public {
     pub trusted_proxies: Vec<Network>,
     /// Names requests.
     pub request_ids: Arc<RequestIds>,
+    /// How much of what is less important than tokens is let in at once.
+    pub rooms: Arc<Rooms>,
 }
 
 /// Every public route.
 pub fn public_router(public: &Arc<Public>) -> Router {
-    let log = log::router(public.served.clone(), &public.vkey);
+    let shed = || axum::middleware::from_fn_with_state(public.rooms.clone(), shed::shed);
+    let log = log::router(public.served.clone(), &public.vkey).route_layer(shed());
     let router = Router::new()
-        .route("/oauth2/token", post(token::token))
         .route("/oauth2/introspect", post(introspect::introspect))
         .route("/oauth2/revoke", post(revoke::revoke))
+        .route_layer(shed())
+        .route("/oauth2/token", post(token::token))
         .route("/livez", get(health::live))
         .route("/health/alive", get(health::live))
         .route("/readyz", get(health::ready))

@@ -16,7 +16,7 @@ use crate::audit::recorder::{RecordFault, Recorder};
 use crate::clients::{Authenticated, Authenticator, NotAuthenticated};
 use crate::failpoint::failpoint;
 use crate::keys::signer::{NoSignature, Signer};
-use crate::limits::{Decision, Limiter};
+use crate::limits::{Decision, Limiter, NoTurn, Turns};
 use crate::oauth::claims::{Grant, Jti};
 use crate::oauth::credential::Credential;
 use crate::oauth::request::TokenRequest;
@@ -35,6 +35,8 @@ pub struct MintParts {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Tells who asks.
     pub authenticator: Authenticator,
+    /// Says how many tokens may be under way at once, and whose turn it is.
+    pub turns: Turns,
     /// Holds the clients to their limits.
     pub limiter: Arc<Limiter>,
     /// Writes the log.
@@ -96,6 +98,9 @@ pub enum Fault {
     /// The client's secret was not looked at to the end.
     #[error("nobody was authenticated: {0}")]
     NotAuthenticated(#[from] NotDone),
+    /// More is asked for at once than can be done.
+    #[error("nothing was begun: {0}")]
+    NoTurn(#[from] NoTurn),
     /// The record could not be made durable in time, so nothing was signed.
     #[error("nothing was recorded: {0}")]
     NotRecorded(#[from] RecordFault),
@@ -116,6 +121,7 @@ impl Fault {
         matches!(
             self,
             Self::NotAuthenticated(NotDone::Overloaded)
+                | Self::NoTurn(NoTurn)
                 | Self::NotRecorded(RecordFault::QueueFull)
                 | Self::NotSigned(NoSignature::Overloaded(_))
         )
@@ -136,7 +142,7 @@ impl Mint {
 
     /// Issues one token, or says why not.
     ///
-    /// Without room for its record and its signature it is refused before anything is charged
+    /// Without a turn, and room for its record and its signature, it is refused before anything is charged
     /// or recorded; the room that it has goes with it from then on.
     ///
     /// Dropped before the record is durable, it leaves nothing or a record of
@@ -156,6 +162,9 @@ impl Mint {
 
         let mut grant = authorize(registered, request, &policy, parts.lifetimes)
             .map_err(|error| self.refused(registered, request, error, origin))?;
+
+        // Kept until the token is signed.
+        let _turn = parts.turns.take(registered.key).await?;
 
         let (key, longest_lifetime) = parts.signer.reserve(grant.algorithm)?;
         grant.lifetime = grant.lifetime.min(longest_lifetime);
@@ -275,7 +284,8 @@ mod tests {
     #[test]
     fn want_of_room_is_overload_and_a_panic_is_a_fault() {
         let kid = Kid(crate::digest::Digest([1; 32]));
-        let faults: [(Fault, bool); 4] = [
+        let faults: [(Fault, bool); 5] = [
+            (NoTurn.into(), true),
             (NotDone::Overloaded.into(), true),
             (NotDone::Panicked.into(), false),
             (NoSignature::Overloaded(kid).into(), true),

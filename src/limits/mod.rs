@@ -9,12 +9,15 @@
 
 pub mod headers;
 pub mod limiter;
+pub mod line;
 pub mod quota;
+pub mod turns;
 
 use std::time::Duration;
 
 pub use limiter::Limiter;
 pub use quota::{BadQuota, Quota};
+pub use turns::{NoTurn, Turns};
 
 use crate::oauth::scope::ScopeToken;
 

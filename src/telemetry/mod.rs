@@ -3,7 +3,9 @@
 mod cadence;
 mod health;
 mod lines;
+mod seldom;
 
 pub use cadence::Cadence;
 pub use health::{Health, Heartbeat, Readiness};
 pub use lines::start_log;
+pub use seldom::Seldom;

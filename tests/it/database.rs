@@ -13,7 +13,7 @@ use mintmark::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
 
 use crate::harness::{KEK, TestMint, contains, foreign_connection, with_mint};
-use crate::log::{busy_client, published_size, vkey};
+use crate::log::{busy_client, issue, published_size, vkey};
 
 /// Types `mintmark db ...` on the machine of this service; gives the exit code and what it printed.
 async fn db(mint: &TestMint, arguments: &[&str]) -> (u8, String, String) {
@@ -161,18 +161,10 @@ async fn migrations_are_applied_by_hand_only_while_no_server_runs() {
 /// Copies the store while clients go on asking for tokens.
 async fn back_up_under_load(mint: &TestMint, copy: &Path) -> Value {
     let client = busy_client(mint).await;
-    for answer in mint.send_all((0..200).map(|_| client.request("scope=many")).collect()).await {
-        answer.assert_status(200);
-    }
-    mint.tick().await;
-    let requests = (0..300).map(|_| client.request("scope=many")).collect();
+    issue(mint, &client, 200).await;
     let backup = ["backup", copy.to_str().unwrap()];
-    let (answers, (code, out, err)) = tokio::join!(mint.send_all(requests), db(mint, &backup));
+    let ((), (code, out, err)) = tokio::join!(issue(mint, &client, 300), db(mint, &backup));
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    for answer in answers {
-        answer.assert_status(200);
-    }
-    mint.tick().await;
     serde_json::from_str(&out).unwrap()
 }
 

@@ -45,6 +45,7 @@ mod keys_by_hand;
 mod log;
 mod lost_keys;
 mod openapi;
+mod overload;
 mod policy_files;
 mod preview;
 mod process;

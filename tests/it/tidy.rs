@@ -25,6 +25,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "issue",
             "clients",
             "limits::limiter",
+            "limits::turns",
             "keys::in_process",
             "keys::opened",
             "keys::rotator",

@@ -20,7 +20,7 @@ use super::{AdminSide, Caller, acts, roles};
 use crate::admin::Actor;
 use crate::audit::denials::{Asked, Denials};
 use crate::http::error::{self, BeyondPower};
-use crate::http::{hardened, log, origin};
+use crate::http::{Rooms, hardened, log, origin, shed};
 use crate::introspect::{Good, Introspector, NotGood};
 use crate::issue::Origin;
 use crate::oauth::Scope;
@@ -36,6 +36,8 @@ pub struct Gate {
     pub introspector: Arc<Introspector>,
     /// Notes who was not let in.
     pub denials: Arc<Denials>,
+    /// How many are let in at once.
+    pub rooms: Arc<Rooms>,
 }
 
 /// Who holds a token that is good.
@@ -60,8 +62,9 @@ impl From<Good> for Bearer {
 pub fn admin_router_over_tcp(gate: Gate) -> Router {
     let log = log::router(gate.side.served.clone(), &gate.side.vkey);
     let acts = acts(gate.side.clone());
+    let shed = middleware::from_fn_with_state(gate.rooms.clone(), shed::shed);
     let by_token = middleware::from_fn_with_state(Arc::new(gate), let_in);
-    acts.merge(log).layer(by_token).layer(middleware::map_response(hardened))
+    acts.merge(log).layer(by_token).layer(shed).layer(middleware::map_response(hardened))
 }
 
 async fn let_in(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {

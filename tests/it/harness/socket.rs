@@ -45,6 +45,13 @@ impl Loopback {
         answer.await.unwrap()
     }
 
+    /// Writes `request` and leaves the answer to whoever reads it.
+    pub async fn send(&self, request: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        stream
+    }
+
     /// Stops listening.
     pub async fn close(self) {
         drop(self.stages);
