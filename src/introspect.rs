@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 pub use asked::NotRevoked;
 pub use record::{IssuedToken, Revoker};
-pub use revocations::Revocations;
+pub use revocations::{Revocations, RevocationsReading};
 
 use crate::audit::denials::Denials;
 use crate::audit::leaf::token_hash;

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::http::accept;
 use crate::http::admin::MAX_POLICY;
 use crate::http::bounds::Caps;
+use crate::http::traffic::counted;
 
 /// How long requests under way may take once the process was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -82,12 +83,14 @@ pub async fn serve(app: App, settings: &Settings, listeners: Listeners, stop: im
         Caps { connections: 64, write_timeout: PATIENCE_WITH_ADMINS, body_bytes: MAX_POLICY, ..caps };
     // Bodies are read before anybody is asked who they are: 64 MiB of them at most.
     let caps_over_tcp = Caps { connections: 16, h2_streams: 4, ..admin_caps };
-    let public = accept::serve(listeners.public, app.public.clone(), caps, told(stopped.clone()), DRAIN);
-    let admin =
-        accept::serve(listeners.admin, app.admin_side.clone(), admin_caps, told(stopped.clone()), DRAIN);
+    let public = counted(&app.public, &app.counted.public);
+    let public = accept::serve(listeners.public, public, caps, told(stopped.clone()), DRAIN);
+    let admin = counted(&app.admin_side, &app.counted.admin);
+    let admin = accept::serve(listeners.admin, admin, admin_caps, told(stopped.clone()), DRAIN);
     let admin_over_tcp = async {
         if let Some(door) = listeners.admin_over_tcp {
-            accept::serve(door, app.admin_over_tcp.clone(), caps_over_tcp, told(stopped), DRAIN).await;
+            let side = counted(&app.admin_over_tcp, &app.counted.admin_over_tcp);
+            accept::serve(door, side, caps_over_tcp, told(stopped), DRAIN).await;
         }
     };
     let health = app.health.clone();

@@ -18,7 +18,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -29,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::bounds::{Bounded, Caps, bound};
+use super::bounds::{Bounded, Caps, Routed, bound};
 use super::pace::{Ask, Paced, Pulse};
 
 mod socket;
@@ -109,7 +108,7 @@ impl Door {
 /// a rest if the system is short of something.
 pub async fn serve(
     door: impl Into<Door>,
-    router: Router,
+    router: impl Into<Routed>,
     caps: Caps,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
@@ -185,13 +184,20 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.house.seats().taken.remove(&self.number);
+        if let Some(traffic) = self.house.bounded.traffic() {
+            traffic.disconnected();
+        }
     }
 }
 
 impl House {
-    fn new(router: Router, caps: &Caps) -> Self {
+    fn new(router: impl Into<Routed>, caps: &Caps) -> Self {
+        let bounded = bound(router, caps);
+        if let Some(traffic) = bounded.traffic() {
+            traffic.allow(caps.connections);
+        }
         Self {
-            bounded: bound(router, caps),
+            bounded,
             builder: builder(caps),
             room: Arc::new(Semaphore::new(
                 usize::try_from(caps.connections).unwrap_or(Semaphore::MAX_PERMITS),
@@ -209,6 +215,9 @@ impl House {
     async fn welcome(self: &Arc<Self>, stream: Stream) {
         let Some(seat) = self.seat().await else {
             tracing::debug!("connection refused: every connection is busy");
+            if let Some(traffic) = self.bounded.traffic() {
+                traffic.turned_away();
+            }
             return;
         };
         match stream {
@@ -230,6 +239,9 @@ impl House {
         seats.next += 1;
         seats.taken.insert(number, Arc::clone(&pulse));
         drop(seats);
+        if let Some(traffic) = self.bounded.traffic() {
+            traffic.connected();
+        }
         Some(Seat { house: Arc::clone(self), number, pulse, _room: room })
     }
 

@@ -17,6 +17,7 @@ mod origin;
 mod pace;
 mod revoke;
 mod token;
+pub mod traffic;
 
 use std::sync::Arc;
 

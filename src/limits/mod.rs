@@ -13,7 +13,7 @@ pub mod quota;
 
 use std::time::Duration;
 
-pub use limiter::Limiter;
+pub use limiter::{Limiter, LimiterReading, ScopeCounts};
 pub use quota::{BadQuota, Quota};
 
 use crate::oauth::scope::ScopeToken;

@@ -44,6 +44,7 @@ mod keys;
 mod keys_by_hand;
 mod log;
 mod lost_keys;
+mod metrics;
 mod openapi;
 mod policy_files;
 mod preview;
