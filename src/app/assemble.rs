@@ -145,8 +145,7 @@ async fn lay(
 }
 
 fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
-    let Ground { ambient: Ambient { clock, entropy }, store, policy, recorder, rotator, publisher, .. } =
-        &ground;
+    let Ground { ambient: Ambient { clock, entropy }, store, recorder, publisher, .. } = &ground;
     let served = Served::new(store.clone(), publisher.published());
     let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
     let limiter = Arc::new(Limiter::new());
@@ -169,20 +168,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let measured =
         Measured { admin: &admin, limiter: &limiter, standings, hashing, remembered, counted: &counted };
     let metrics = metrics(&ground, measured);
-    let public = Public {
-        issuer: settings.issuer.as_str().to_owned(),
-        mint,
-        introspector: introspector.clone(),
-        rotator: rotator.clone(),
-        policy: policy.clone(),
-        served: served.clone(),
-        vkey: publisher.vkey(),
-        log_is_public: settings.audit.public,
-        health: ground.health.clone(),
-        wall_clock: ground.wall_clock.clone(),
-        trusted_proxies: settings.public.trusted_proxies.clone(),
-        request_ids: request_ids.clone(),
-    };
+    let public =
+        public(settings, &ground, (mint, introspector.clone()), (served.clone(), request_ids.clone()));
     let (cursors, vkey) = (Cursors::new(entropy.clone()), publisher.vkey());
     let side = AdminSide { admin: admin.clone(), request_ids, served, vkey, cursors, metrics };
     let side = Arc::new(side);
@@ -210,6 +197,29 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         writer: ground.writer,
         _lock: ground.lock,
     })
+}
+
+/// What the public listener works with.
+fn public(
+    settings: &Settings,
+    ground: &Ground,
+    (mint, introspector): (Mint, Arc<Introspector>),
+    (served, request_ids): (Served, Arc<RequestIds>),
+) -> Public {
+    Public {
+        issuer: settings.issuer.as_str().to_owned(),
+        mint,
+        introspector,
+        rotator: ground.rotator.clone(),
+        policy: ground.policy.clone(),
+        served,
+        vkey: ground.publisher.vkey(),
+        log_is_public: settings.audit.public,
+        health: ground.health.clone(),
+        wall_clock: ground.wall_clock.clone(),
+        trusted_proxies: settings.public.trusted_proxies.clone(),
+        request_ids,
+    }
 }
 
 /// The acts of people.

@@ -113,8 +113,8 @@ pub struct Bounded {
 pub fn bound(routed: impl Into<Routed>, caps: &Caps) -> Arc<Bounded> {
     let Routed { router, traffic } = routed.into();
     // `with_state` builds the routes once instead of at every request.
-    let router = router.with_state(());
-    Arc::new(Bounded { router, traffic, caps: *caps, refusals: AtomicU32::new(0) })
+    let built = router.with_state(());
+    Arc::new(Bounded { router: built, traffic, caps: *caps, refusals: AtomicU32::new(0) })
 }
 
 /// Why a request goes no further. This is HTTP's own refusal, below any endpoint's errors.

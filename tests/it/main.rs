@@ -42,6 +42,7 @@ mod idempotency;
 mod imported;
 mod keys;
 mod keys_by_hand;
+mod limits;
 mod log;
 mod lost_keys;
 mod metrics;

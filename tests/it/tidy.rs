@@ -46,6 +46,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::unexpired",
             "audit::walk",
             "telemetry",
+            "telemetry::metrics",
         ],
     ),
     ("what the shells may ask of the world", &["store", "config", "workers"]),
@@ -93,7 +94,7 @@ const PURE: [&str; 12] = [
 const CHANCE_AS_A_PARAMETER: [&str; 2] = ["src/jose/key_pair.rs", "src/jose/provider.rs"];
 
 /// A library → the folders and files that may name it.
-const LIBRARIES: [(&str, &[&str]); 16] = [
+const LIBRARIES: [(&str, &[&str]); 17] = [
     ("sqlx", &["src/store/"]),
     ("axum", &["src/http/"]),
     ("utoipa", &["src/http/openapi/"]),
@@ -108,6 +109,7 @@ const LIBRARIES: [(&str, &[&str]); 16] = [
     ("argon2", &["src/clients/"]),
     ("curve25519_dalek", &["src/jose/"]),
     ("moka", &["src/clients/"]),
+    ("prometheus_client", &["src/telemetry/metrics/"]),
     // Commands that only talk to a server look whether the file has what they need.
     ("toml", &["src/config/", "src/cli/globals.rs", "src/cli/policy/"]),
     ("clap", &["src/cli/"]),

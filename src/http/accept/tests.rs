@@ -202,6 +202,23 @@ async fn whatever_comes_the_next_one_is_served() {
 }
 
 #[tokio::test]
+async fn a_handler_that_panics_costs_its_caller_an_answer_and_not_the_connection() {
+    async fn breaks() {
+        panic!("a test's panic");
+    }
+    let router = Router::new().route("/breaks", get(breaks)).route("/", get(async || "well"));
+    let server = start(router, Caps::default(), LONG).await;
+    let both =
+        "GET /breaks HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answers = server.ask(both).await;
+    assert!(answers.starts_with("HTTP/1.1 500 "), "{answers}");
+    assert!(
+        answers.contains(r#"{"error":"server_error"}HTTP/1.1 200 "#) && answers.ends_with("well"),
+        "{answers}"
+    );
+}
+
+#[tokio::test]
 async fn a_connection_without_a_request_is_closed() {
     let caps = Caps { idle_timeout: SHORT, header_timeout: LONG, ..Caps::default() };
     let server = start(Router::new(), caps, LONG).await;

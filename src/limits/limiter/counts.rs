@@ -37,3 +37,42 @@ impl LimiterReading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::{Charge, Enforce, LimitKey, Limiter, Quota};
+    use crate::oauth::ScopeToken;
+
+    const NOW: Duration = Duration::from_secs(1_000);
+
+    fn charge(client: u32, scope: u32, quota: &str) -> Charge {
+        let token = ScopeToken::parse(&format!("scope:{scope}")).unwrap();
+        let quota = Quota::parse(quota).unwrap();
+        Charge { key: LimitKey { client, scope }, scope: token, quota, total: None, enforce: Enforce::Refuse }
+    }
+
+    #[test]
+    fn decisions_are_counted_once_for_each_scope_that_made_them() {
+        let limiter = Limiter::new();
+        let watched = Charge { enforce: Enforce::Monitor, ..charge(1, 2, "1/1h") };
+        let (scarce, other) = (charge(1, 0, "1/1h"), charge(1, 1, "9/1h"));
+        limiter.admit(&[scarce.clone(), other.clone(), scarce.clone(), watched.clone()], NOW);
+        limiter.admit(&[scarce.clone(), other.clone(), watched.clone()], NOW);
+        limiter.admit(&[other, watched], NOW);
+        limiter.admit(&[charge(40, 1, "9/1h")], NOW);
+        let reading = limiter.reading();
+        let counts =
+            |allowed, refused, would_have_refused| ScopeCounts { allowed, refused, would_have_refused };
+        assert_eq!(
+            reading.scopes,
+            HashMap::from([(0, counts(1, 1, 0)), (1, counts(3, 0, 0)), (2, counts(1, 0, 2))])
+        );
+        assert_eq!(reading.budgets, limiter.len());
+        limiter.forget_scopes(&HashSet::from([1]));
+        assert_eq!(limiter.reading().scopes, HashMap::from([(1, counts(3, 0, 0))]));
+    }
+}
