@@ -115,7 +115,11 @@ async fn a_client_may_have_more_than_the_scope_and_a_total_bounds_it_all_the_sam
         let refused = mint.token(&large, "scope=shared").await;
         assert_eq!(refused.assert_refused(429, "rate_limited").retry_after(), 10, "its own limit");
         let last = mint.token(&usual, "scope=shared").await;
-        assert_eq!(left(&last), [r#""shared";r=1;t=30"#]);
+        assert_eq!(
+            left(&last),
+            [r#""shared";r=1;t=53"#],
+            "of two with as much left, the one that takes longer"
+        );
         mint.token(&usual, "scope=shared").await.assert_token();
         let other = mint.client("other", json!({ "scope": "shared" })).await;
         let refused = mint.token(&other, "scope=shared").await;
@@ -123,7 +127,7 @@ async fn a_client_may_have_more_than_the_scope_and_a_total_bounds_it_all_the_sam
 
         // The client's own value changes live, and what it took stays taken.
         let path = "/admin/v1/clients/large";
-        let limits = json!({ "limits": { "shared": { "count": 600, "period": 60 } } });
+        let limits = json!({ "limits": { "shared": { "count": 600, "period": 60, "burst": 600 } } });
         mint.admin_with(Method::PATCH, path, Some(limits), &[("if-match", "*")]).await.assert_status(200);
         scope(mint, "shared", [2, 60], json!({})).await.assert_status(200);
         let answer = mint.token(&large, "scope=shared").await;
@@ -167,6 +171,10 @@ async fn no_way_lets_a_bad_limit_in_and_the_one_before_holds() {
                     (Method::POST, "/admin/v1/policy/apply", policy.clone()),
                     (Method::POST, "/admin/v1/policy/plan", policy.clone()),
                 ] {
+                    if method == Method::PATCH && (member, bad) == ("burst", "null") {
+                        // In a merge patch that is the default, RFC 7396.
+                        continue;
+                    }
                     let told = format!("{method} {path} {body}");
                     let request = Request::builder().method(method).uri(path).header("if-match", "*");
                     let request = request.header(header::CONTENT_TYPE, "application/json");
@@ -182,7 +190,7 @@ async fn no_way_lets_a_bad_limit_in_and_the_one_before_holds() {
         mint.token(&eager, "scope=scarce").await.assert_refused(429, "rate_limited");
 
         // A good one holds with the very next request.
-        let more = json!({ "limits": { "scarce": { "count": 30, "period": 60 } } });
+        let more = json!({ "limits": { "scarce": { "count": 30, "period": 60, "burst": 30 } } });
         mint.admin_with(Method::PATCH, client, Some(more), &[("if-match", "*")]).await.assert_status(200);
         let answer = mint.token(&eager, "scope=scarce").await;
         assert_eq!(left(&answer), [r#""scarce";r=26;t=8"#], "three were taken before");
