@@ -20,7 +20,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use asked::NotRevoked;
 pub use record::{IssuedToken, Revoker};
-pub use revocations::Revocations;
+pub use revocations::{Revocations, RevocationsReading};
 
 use crate::audit::denials::Denials;
 use crate::audit::leaf::token_hash;

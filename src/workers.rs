@@ -5,6 +5,7 @@
 //! private keys has a thread for itself, see [`apart`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -32,14 +33,49 @@ pub struct Place {
 pub struct Workers {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    refused: Arc<AtomicU64>,
+    at_once: usize,
+    places: usize,
+}
+
+/// How full a [`Workers`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkersReading {
+    /// Pieces of work that run.
+    pub running: usize,
+    /// The most that run at once.
+    pub at_once: usize,
+    /// Places that are taken and do not run: work that waits, or comes later.
+    pub waiting: usize,
+    /// The most that wait.
+    pub most_waiting: usize,
+    /// What did not fit since the start of the process.
+    pub refused: u64,
 }
 
 impl Workers {
     /// `at_once` pieces run, `waiting` more wait, the rest is refused.
     pub fn new(at_once: usize, waiting: usize) -> Self {
+        let places = at_once.saturating_add(waiting);
         Self {
             running: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(at_once.saturating_add(waiting))),
+            admitted: Arc::new(Semaphore::new(places)),
+            refused: Arc::default(),
+            at_once,
+            places,
+        }
+    }
+
+    /// How full it is at this moment.
+    pub fn reading(&self) -> WorkersReading {
+        let running = self.at_once.saturating_sub(self.running.available_permits());
+        let taken = self.places.saturating_sub(self.admitted.available_permits());
+        WorkersReading {
+            running,
+            at_once: self.at_once,
+            waiting: taken.saturating_sub(running),
+            most_waiting: self.places.saturating_sub(self.at_once),
+            refused: self.refused.load(Ordering::Relaxed),
         }
     }
 
@@ -52,7 +88,10 @@ impl Workers {
     /// Keeps a place for work that comes later, for [`run_reserved`](Self::run_reserved).
     pub fn reserve(&self) -> Result<Place, NotDone> {
         let admitted = self.admitted.clone().try_acquire_owned();
-        admitted.map(|permit| Place { _admitted: permit }).map_err(|_| NotDone::Overloaded)
+        admitted.map(|permit| Place { _admitted: permit }).map_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            NotDone::Overloaded
+        })
     }
 
     /// Runs `work`. A caller that goes away while waiting frees its place at
@@ -143,12 +182,15 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(workers.run(|| ()).await, Err(NotDone::Overloaded));
+        let full = WorkersReading { running: 1, at_once: 1, waiting: 2, most_waiting: 2, refused: 1 };
+        assert_eq!(workers.reading(), full);
         release.send(()).unwrap();
         assert!(busy.await.unwrap().is_ok());
         for task in waiting {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
         assert_eq!(workers.run(|| ()).await, Ok(()));
+        assert_eq!(workers.reading(), WorkersReading { running: 0, waiting: 0, ..full });
     }
 
     #[tokio::test]

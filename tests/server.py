@@ -177,6 +177,18 @@ class Server:
         finally:
             connection.close()
 
+    def admin_get(self, path, timeout=10.0):
+        """The text of one GET over the admin socket, "" when it is not answered with 200."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            wire.settimeout(timeout)
+            wire.connect(str(self.socket))
+            connection = http.client.HTTPConnection("localhost", timeout=timeout)
+            connection.sock = wire
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read().decode()
+            return body if answer.status == 200 else ""
+
     def status(self, path, timeout=2.0):
         """The status of one GET, 0 when there was no answer."""
         try:

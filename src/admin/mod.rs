@@ -354,7 +354,8 @@ impl Admin {
     /// Reads the policy from the store and puts it in force.
     async fn refresh(&self) -> Result<(), StoreFault> {
         // What stands where the issuer's own would was told at the start; nobody can set more of it.
-        let (policy, _) = policy_in_force(&*self.parts.store, &self.parts.builtin).await?;
+        let (policy, _) =
+            policy_in_force(&*self.parts.store, &self.parts.builtin, Some(&self.policy())).await?;
         self.parts.policy.store(Arc::new(policy));
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! Puts the parts together, from the ground up.
 
+mod measured;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
+use self::measured::{Measured, metrics};
 use super::data_dir::DataLock;
 use super::{Ambient, App, CannotStart, Purpose, data_dir, settings_record};
 use crate::admin::{Admin, AdminParts};
@@ -21,6 +24,7 @@ use crate::clients::forgetting::Forgetting;
 use crate::clients::{Assertions, Authenticator, ClientSecrets, LastUses};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
+use crate::http::traffic::Counted;
 use crate::http::{Public, RequestIds, Rooms, public_router};
 use crate::introspect::{Introspector, IntrospectorParts, Revocations};
 use crate::issue::{Mint, MintParts, SettledClock, WallClock};
@@ -33,6 +37,7 @@ use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Builtin, Policy};
 use crate::store::Store;
 use crate::telemetry::Health;
+use crate::telemetry::metrics::Count;
 use crate::workers::Workers;
 
 /// What everything else stands on: an open store, a log that is written, keys that sign.
@@ -116,7 +121,9 @@ async fn lay(
         tracing::error!(%fault, "not every step of the keys could be made; it is tried again");
     }
 
-    let publisher = Publisher::new(opened.key, recorder.clone(), &settings.data_dir, opened.last_signed);
+    let last_signed = opened.last_signed;
+    let publisher =
+        Publisher::new(opened.key, recorder.clone(), &settings.data_dir, last_signed, clock.clone());
     publisher.tick().await?;
     let publisher = Arc::new(publisher);
     let revocations = Revocations::open(settings.issuer.as_str(), store.clone(), recorder.clone()).await?;
@@ -138,45 +145,39 @@ async fn lay(
 }
 
 fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
-    let Ground { ambient: Ambient { clock, entropy }, store, policy, recorder, rotator, publisher, .. } =
-        &ground;
+    let Ground { ambient: Ambient { clock, entropy }, store, recorder, publisher, .. } = &ground;
     let served = Served::new(store.clone(), publisher.published());
     let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
     let limiter = Arc::new(Limiter::new());
     let turns = Turns::default();
-    let retention = Retention::new(recorder.clone(), store.clone(), body_retention(settings));
-    let retention = Arc::new(retention);
+    let retention = Arc::new(Retention::new(recorder.clone(), store.clone(), body_retention(settings)));
     let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
     let settled = Arc::new(SettledClock::new(ground.wall_clock.clone(), clock.clone()));
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let rooms = Arc::new(Rooms::new(turns.clone(), request_ids.clone()));
     let hashing = Workers::on_every_core(2);
     let last_uses = Arc::new(LastUses::default());
-    let authenticator = authenticator(settings, &ground, (&hashing, &last_uses))?;
+    let (authenticator, remembered) = authenticator(settings, &ground, (&hashing, &last_uses))?;
     let mint = mint(settings, &ground, (&denials, &limiter, &turns), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let for_admins = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let introspector = Arc::new(introspector(settings, &ground, (&standings, &denials)));
     let builtin = data_dir::builtin(settings)?;
     let audience = builtin.resource().clone();
-    let admin = administration(settings, &ground, (builtin, &served, standings, (last_uses, hashing)));
-    let public = Public {
-        issuer: settings.issuer.as_str().to_owned(),
-        mint,
-        introspector: introspector.clone(),
-        rotator: rotator.clone(),
-        policy: policy.clone(),
-        served: served.clone(),
-        vkey: publisher.vkey(),
-        log_is_public: settings.audit.public,
-        health: ground.health.clone(),
-        wall_clock: ground.wall_clock.clone(),
-        trusted_proxies: settings.public.trusted_proxies.clone(),
-        request_ids: request_ids.clone(),
-        rooms: rooms.clone(),
-    };
-    let cursors = Cursors::new(entropy.clone());
-    let side = AdminSide { admin: admin.clone(), request_ids, served, vkey: publisher.vkey(), cursors };
+    let by_hand = (builtin, &served, standings.clone(), (last_uses, hashing.clone()));
+    let admin = administration(settings, &ground, by_hand);
+    let counted = Counted::new(clock);
+    let measured =
+        Measured { admin: &admin, limiter: &limiter, standings, hashing, remembered, counted: &counted };
+    let metrics = metrics(&ground, measured);
+    let public = public(
+        settings,
+        &ground,
+        (mint, introspector.clone()),
+        (served.clone(), request_ids.clone(), rooms.clone()),
+    );
+    let (cursors, vkey) = (Cursors::new(entropy.clone()), publisher.vkey());
+    let side = AdminSide { admin: admin.clone(), request_ids, served, vkey, cursors, metrics };
     let side = Arc::new(side);
     let gate = Gate {
         side: side.clone(),
@@ -189,6 +190,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         public: public_router(&Arc::new(public)),
         admin_side: admin_router(side),
         admin_over_tcp: admin_router_over_tcp(gate),
+        counted,
         admin,
         denials,
         turns,
@@ -209,6 +211,30 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         writer: ground.writer,
         _lock: ground.lock,
     })
+}
+
+/// What the public listener works with.
+fn public(
+    settings: &Settings,
+    ground: &Ground,
+    (mint, introspector): (Mint, Arc<Introspector>),
+    (served, request_ids, rooms): (Served, Arc<RequestIds>, Arc<Rooms>),
+) -> Public {
+    Public {
+        issuer: settings.issuer.as_str().to_owned(),
+        mint,
+        introspector,
+        rotator: ground.rotator.clone(),
+        policy: ground.policy.clone(),
+        served,
+        vkey: ground.publisher.vkey(),
+        log_is_public: settings.audit.public,
+        health: ground.health.clone(),
+        wall_clock: ground.wall_clock.clone(),
+        trusted_proxies: settings.public.trusted_proxies.clone(),
+        request_ids,
+        rooms,
+    }
 }
 
 /// The acts of people.
@@ -243,17 +269,18 @@ fn administration(
     }))
 }
 
-/// Who tells who asks.
+/// Who tells who asks, and what tells how much is remembered of them.
 fn authenticator(
     settings: &Settings,
     ground: &Ground,
     (hashing, last_uses): (&Workers, &Arc<LastUses>),
-) -> Result<Authenticator, CannotStart> {
+) -> Result<(Authenticator, (Count, Count)), CannotStart> {
     let Ambient { clock, entropy } = &ground.ambient;
     let issuer = settings.issuer.as_str().to_owned();
     let assertions = Assertions::new(issuer, ground.recorder.clone(), clock.clone());
     let secrets = ClientSecrets::new(hashing.clone(), clock.clone(), &**entropy, last_uses.clone())?;
-    Ok(Authenticator::new(secrets, assertions))
+    let remembered: (Count, Count) = (Box::new(secrets.remembered()), Box::new(assertions.remembered()));
+    Ok((Authenticator::new(secrets, assertions), remembered))
 }
 
 /// What issues, over what stands already.

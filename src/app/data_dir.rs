@@ -104,7 +104,7 @@ pub(super) async fn load_policy(
     store: &dyn Store,
     settings: &Settings,
 ) -> Result<Arc<ArcSwap<Policy>>, CannotStart> {
-    let (policy, shadowed) = policy_in_force(store, &builtin(settings)?).await?;
+    let (policy, shadowed) = policy_in_force(store, &builtin(settings)?, None).await?;
     if let Some(shadowed) = shadowed {
         if settings.admin.listen.is_some() {
             return Err(CannotStart::Shadowed(shadowed));

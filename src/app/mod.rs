@@ -34,6 +34,7 @@ use crate::audit::recorder::Recorder;
 use crate::audit::retention::Retention;
 use crate::clients::forgetting::Forgetting;
 use crate::config::{Kek, Settings};
+use crate::http::traffic::Counted;
 use crate::http::{Rooms, Router};
 use crate::introspect::{Introspector, Revocations};
 use crate::issue::{SettledClock, WallClock};
@@ -78,6 +79,8 @@ pub struct App {
     pub admin_side: Router,
     /// What the admin listener over TCP serves, where there is one.
     pub admin_over_tcp: Router,
+    /// What passes through each listener.
+    pub counted: Counted,
     /// The acts of administration.
     pub admin: Arc<Admin>,
     /// Holds the keys that sign.

@@ -17,6 +17,7 @@ use crate::http::accept::{self, Door, Stage};
 use crate::http::admin::MAX_POLICY;
 use crate::http::bounds::Caps;
 use crate::http::tls::Tls;
+use crate::http::traffic::counted;
 use crate::telemetry::Health;
 
 /// How long the doors stay open after the process was told to stop, so that balancers and clients hear of it:
@@ -268,11 +269,14 @@ fn open_doors<'a>(
     let caps_over_tcp = Caps { connections: 16, h2_streams: 4, ..admin_caps };
     let Listeners { public, admin, admin_over_tcp, certificates } = listeners;
     let public = Door::at(public, certificates.public);
-    let public = Box::pin(accept::serve(public, app.public.clone(), caps, told.clone(), DRAIN));
-    let admin = Box::pin(accept::serve(admin, app.admin_side.clone(), admin_caps, told.clone(), DRAIN));
+    let side = counted(&app.public, &app.counted.public);
+    let public = Box::pin(accept::serve(public, side, caps, told.clone(), DRAIN));
+    let side = counted(&app.admin_side, &app.counted.admin);
+    let admin = Box::pin(accept::serve(admin, side, admin_caps, told.clone(), DRAIN));
     let over_tcp = admin_over_tcp.map(|listener| {
         let door = Door::at(listener, certificates.admin);
-        Box::pin(accept::serve(door, app.admin_over_tcp.clone(), caps_over_tcp, told.clone(), DRAIN))
+        let side = counted(&app.admin_over_tcp, &app.counted.admin_over_tcp);
+        Box::pin(accept::serve(door, side, caps_over_tcp, told.clone(), DRAIN))
     });
     async move {
         let over_tcp = async {

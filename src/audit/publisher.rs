@@ -6,6 +6,8 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -15,6 +17,7 @@ use super::log_key::LogKey;
 use super::open::LAST_SIGNED;
 use super::recorder::{RecordFault, Recorder};
 use super::served::Published;
+use crate::ambient::Clock;
 use crate::failpoint::failpoint;
 use crate::store::Change;
 
@@ -54,23 +57,41 @@ pub struct Publisher {
     data_dir: PathBuf,
     signed: tokio::sync::Mutex<Option<Checkpoint>>,
     published: watch::Sender<Option<Published>>,
+    clock: Arc<dyn Clock>,
+    /// When the last one was published, by the monotonic clock.
+    at: Mutex<Option<Duration>>,
 }
 
 impl Publisher {
     /// Goes on after what was signed last.
-    pub fn new(key: LogKey, recorder: Recorder, data_dir: &Path, last_signed: Option<Checkpoint>) -> Self {
+    pub fn new(
+        key: LogKey,
+        recorder: Recorder,
+        data_dir: &Path,
+        last_signed: Option<Checkpoint>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             key,
             recorder,
             data_dir: data_dir.to_owned(),
             signed: tokio::sync::Mutex::new(last_signed),
             published: watch::channel(None).0,
+            clock,
+            at: Mutex::default(),
         }
     }
 
     /// The log's key as text for verifiers.
     pub fn vkey(&self) -> String {
         self.key.vkey().to_string()
+    }
+
+    /// How large the last published checkpoint is, and how long ago that was; `None` before the first one.
+    pub fn reading(&self) -> Option<(u64, Duration)> {
+        let at = (*self.at.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let size = self.published.borrow().as_ref()?.checkpoint.size;
+        Some((size, self.clock.monotonic().saturating_sub(at)))
     }
 
     /// Follows what is published.
@@ -98,6 +119,7 @@ impl Publisher {
         *signed = Some(checkpoint.clone());
         self.recorder.act(Vec::new(), vec![Change::Publish(note.clone())]).await?;
         self.published.send_replace(Some(Published { note: Bytes::from(note), checkpoint }));
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.monotonic());
         Ok(())
     }
 }

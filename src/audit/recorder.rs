@@ -5,6 +5,7 @@
 //! one flush, at high load batches grow. [`Recorded`] is made here, after the
 //! commit, and nowhere else.
 
+mod pace;
 mod queue;
 mod writer;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+pub use pace::RecorderReading;
 pub use writer::{Opening, WriterParts};
 
 use self::queue::{Entry, Job, Queue};
@@ -151,6 +153,11 @@ impl Recorder {
     /// How many records that nobody waited for were lost: the queue was busy, or the store failed for too long.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
+    }
+
+    /// How full its queue is, and how its commits go.
+    pub fn reading(&self) -> RecorderReading {
+        self.queue.reading()
     }
 
     /// The committed tree, as far as this process has been told.

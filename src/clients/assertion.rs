@@ -37,6 +37,13 @@ impl Assertions {
         Self { issuer, recorder, clock, used }
     }
 
+    /// Tells how many used assertions this process remembers by itself, whenever it is asked; those that have just
+    /// come or gone may be missing in it.
+    pub fn remembered(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let used = self.used.clone();
+        move || used.entry_count()
+    }
+
     /// Tells which client signed this, under the policy in force.
     pub(super) async fn authenticate(
         &self,

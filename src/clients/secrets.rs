@@ -59,6 +59,13 @@ impl ClientSecrets {
         })
     }
 
+    /// Tells how many verified secrets are remembered, whenever it is asked; those that have just come or gone may be
+    /// missing in it.
+    pub fn remembered(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let verified = self.verified.clone();
+        move || verified.entry_count()
+    }
+
     /// Tells which client this secret belongs to, under the policy in force.
     pub(super) async fn authenticate(
         &self,

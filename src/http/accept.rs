@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Version, header};
 use axum::response::Response;
@@ -29,7 +28,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::bounds::{Bounded, Caps, bound};
+use super::bounds::{Bounded, Caps, Routed, bound, ended};
 use super::class::Class;
 use super::pace::{Ask, InFlight, Paced, Pulse};
 use super::strict::Strict;
@@ -91,7 +90,7 @@ pub enum Stage {
 /// a rest if the system is short of something.
 pub async fn serve(
     door: impl Into<Door>,
-    router: Router,
+    router: impl Into<Routed>,
     caps: Caps,
     mut stages: watch::Receiver<Stage>,
     drain: Duration,
@@ -190,13 +189,20 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.house.seats().taken.remove(&self.number);
+        if let Some(traffic) = self.house.bounded.traffic() {
+            traffic.disconnected();
+        }
     }
 }
 
 impl House {
-    fn new(router: Router, caps: &Caps, tls: Option<Arc<Tls>>) -> Self {
+    fn new(router: impl Into<Routed>, caps: &Caps, tls: Option<Arc<Tls>>) -> Self {
+        let bounded = bound(router, caps);
+        if let Some(traffic) = bounded.traffic() {
+            traffic.allow(caps.connections);
+        }
         Self {
-            bounded: bound(router, caps),
+            bounded,
             builder: builder(caps),
             tls,
             rooms: Rooms::new(caps),
@@ -220,6 +226,9 @@ impl House {
             seat.take(stream, peer);
         } else {
             tracing::debug!("connection refused: every connection is busy");
+            if let Some(traffic) = self.bounded.traffic() {
+                traffic.turned_away();
+            }
         }
     }
 
@@ -239,6 +248,9 @@ impl House {
         seats.next += 1;
         seats.taken.insert(number, Arc::clone(&pulse));
         drop(seats);
+        if let Some(traffic) = self.bounded.traffic() {
+            traffic.connected();
+        }
         Seat { house: Arc::clone(self), number, pulse, place: Arc::new(place) }
     }
 
@@ -300,6 +312,7 @@ impl House {
 
     async fn answer(&self, request: Request<Incoming>, place: &Place, under_way: &mut InFlight) -> Response {
         let version = request.version();
+        let counted = self.bounded.begin(request.uri().path());
         let is_kept_for_last = Class::of(request.uri().path()) == Class::Document;
         let mut response = if is_kept_for_last || self.has_room_for(place).await {
             let received = self.bounded.receive(request).await;
@@ -312,6 +325,7 @@ impl House {
             under_way.complete();
             self.bounded.no_room(version)
         };
+        ended(counted, &response);
         if self.parting.load(Ordering::Relaxed) && version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, CLOSE);
         }

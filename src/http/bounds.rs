@@ -28,6 +28,9 @@ use hyper::body::Body as HttpBody;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower::Service;
 
+use crate::oauth::ErrorCode;
+use crate::telemetry::{Traffic, UnderWay};
+
 /// How long a sender of too much is listened to, so that it can read its 413
 /// instead of meeting a reset connection.
 const DISCARD_FOR: Duration = Duration::from_secs(1);
@@ -92,19 +95,35 @@ impl Default for Caps {
     }
 }
 
+/// A router, and who counts what passes through it, if anybody does.
+pub struct Routed {
+    /// Where requests go.
+    pub router: Router,
+    /// Told of each of them.
+    pub traffic: Option<Arc<Traffic>>,
+}
+
+impl From<Router> for Routed {
+    fn from(router: Router) -> Self {
+        Self { router, traffic: None }
+    }
+}
+
 /// A router that no request can overload.
-#[derive(Debug)]
 pub struct Bounded {
     router: Router,
+    traffic: Option<Arc<Traffic>>,
     caps: Caps,
     /// Counts refusals, to spread their Retry-After.
     refusals: AtomicU32,
 }
 
 /// Puts `caps` before every route of `router` and before its fallback.
-pub fn bound(router: Router, caps: &Caps) -> Arc<Bounded> {
+pub fn bound(routed: impl Into<Routed>, caps: &Caps) -> Arc<Bounded> {
+    let Routed { router, traffic } = routed.into();
     // `with_state` builds the routes once instead of at every request.
-    Arc::new(Bounded { router: router.with_state(()), caps: *caps, refusals: AtomicU32::new(0) })
+    let built = router.with_state(());
+    Arc::new(Bounded { router: built, traffic, caps: *caps, refusals: AtomicU32::new(0) })
 }
 
 /// Why a request goes no further. This is HTTP's own refusal, below any endpoint's errors.
@@ -140,16 +159,29 @@ impl Bounded {
         &self.caps
     }
 
-    /// The router's answer, or the refusal of a request that is too large or too slow.
+    /// Who counts, if anybody does.
+    pub(super) fn traffic(&self) -> Option<&Traffic> {
+        self.traffic.as_deref()
+    }
+
+    /// The router's answer, or the refusal of a request that is too large or too slow; counted either way.
     pub async fn answer<B>(&self, request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        match self.receive(request).await {
+        let counted = self.begin(request.uri().path());
+        let response = match self.receive(request).await {
             Ok(request) => self.handle(request).await,
             Err(refused) => refused,
-        }
+        };
+        ended(counted, &response);
+        response
+    }
+
+    /// A request for `path` has come; [`ended`] says what became of it.
+    pub(super) fn begin(&self, path: &str) -> Option<UnderWay<'_>> {
+        self.traffic().map(|traffic| traffic.begin(path))
     }
 
     /// The complete request, or the refusal of one that is too large or too slow.
@@ -272,6 +304,13 @@ impl Bounded {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+/// Says what became of a request, where it is counted.
+pub(super) fn ended(counted: Option<UnderWay<'_>>, response: &Response) {
+    if let Some(under_way) = counted {
+        under_way.answered(response.status().as_u16(), response.extensions().get::<ErrorCode>().copied());
     }
 }
 

@@ -134,8 +134,11 @@ pub(super) fn refused(error: OAuthError, request_id: &str) -> Response {
 }
 
 fn oauth(status: StatusCode, (code, description): (ErrorCode, &'static str), request_id: &str) -> Response {
-    (status, json(&OAuthBody { error: code.as_str(), error_description: description, request_id }))
-        .into_response()
+    let body = OAuthBody { error: code.as_str(), error_description: description, request_id };
+    let mut response = (status, json(&body)).into_response();
+    // For whoever counts: the code is not read from the body again.
+    response.extensions_mut().insert(code);
+    response
 }
 
 /// The two header fields of the `RateLimit` draft, on success and on refusal.
@@ -174,6 +177,22 @@ fn typed_json<T: Serialize>(body: &T, kind: &'static str) -> Response {
         Err(cause) => {
             tracing::error!(%cause, "an answer could not be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A text of its own kind.
+pub(super) fn written(
+    text: Result<String, std::fmt::Error>,
+    kind: &'static str,
+    request_id: &str,
+) -> Response {
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        Err(cause) => {
+            tracing::error!(request_id, %cause, "an answer could not be written");
+            let detail = "its log has the cause under this request_id";
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal error", detail.to_owned(), request_id)
         }
     }
 }

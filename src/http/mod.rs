@@ -21,6 +21,7 @@ mod shed;
 mod strict;
 pub mod tls;
 mod token;
+pub mod traffic;
 
 use std::sync::Arc;
 

@@ -49,6 +49,15 @@ struct InForce {
     forgotten: Forgotten,
 }
 
+/// How much is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevocationsReading {
+    /// Tokens that are revoked by themselves.
+    pub tokens: usize,
+    /// Bounds before which everything is revoked.
+    pub floors: usize,
+}
+
 /// No token was issued before it.
 const NO_FLOOR: Timestamp = Timestamp::from_seconds(0);
 
@@ -159,6 +168,14 @@ impl Revocations {
         in_force.tokens.contains_key(&claims.jti)
             || claims.issued_at < in_force.floor(Some(&claims.client_id))
             || in_force.may_have_covered(claims)
+    }
+
+    /// How many tokens are revoked one by one, and for how many clients (all of them together are one more) those of
+    /// before some time.
+    pub fn reading(&self) -> RevocationsReading {
+        let in_force = self.read();
+        let floors = in_force.floors.len() + usize::from(in_force.all > NO_FLOOR);
+        RevocationsReading { tokens: in_force.tokens.len(), floors }
     }
 
     /// The earliest `iat` that is still good for a client, or (`None`) for any; 1970 where there is no such bound.

@@ -12,7 +12,7 @@ use super::active::{ActiveKey, Place, Scrutiny, SignFailed, SigningKey};
 use crate::ambient::{Entropy, EntropyFailed};
 use crate::jose::key_pair::GenerateFailed;
 use crate::jose::{Algorithm, KeyPair, Pkcs8, PublicJwk};
-use crate::workers::{Workers, apart};
+use crate::workers::{Workers, WorkersReading, apart};
 
 /// How many RSA signatures each core has places for, beside the one it makes.
 ///
@@ -42,6 +42,11 @@ impl Default for RsaWorkers {
 }
 
 impl RsaWorkers {
+    /// How full the room is.
+    pub(super) fn reading(&self) -> WorkersReading {
+        self.0.reading()
+    }
+
     /// A handle on a key pair in memory.
     pub(super) fn hold(&self, pair: KeyPair) -> ActiveKey {
         if pair.algorithm().is_rsa() {

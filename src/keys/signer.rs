@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,7 +19,7 @@ use super::in_process::RsaWorkers;
 use crate::audit::recorder::Recorded;
 use crate::digest::base64url;
 use crate::jose::{Algorithm, KeyPair, Kid};
-use crate::workers::Workers;
+use crate::workers::{Workers, WorkersReading};
 
 /// Nothing was signed. Where there is a record, it stays, as an unsigned intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,19 @@ pub struct Signer {
     /// Keys that gave a wrong signature in this process.
     quarantine: ArcSwap<BTreeSet<Kid>>,
     rsa: RsaWorkers,
+    /// Tokens that were signed, by algorithm.
+    issued: [AtomicU64; Algorithm::ALL.len()],
+}
+
+/// What a signer has signed and what it would not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignerReading {
+    /// Tokens that were signed since the start of the process, by algorithm.
+    pub issued: [(Algorithm, u64); Algorithm::ALL.len()],
+    /// Keys that gave a wrong signature and sign nothing more.
+    pub quarantined: usize,
+    /// The room in which RSA keys sign.
+    pub rsa: WorkersReading,
 }
 
 impl Signer {
@@ -105,9 +119,25 @@ impl Signer {
             self.quarantine(kid);
         }
         self.permit(kid)?;
+        if let Some(issued) = self.issued.get(key.algorithm() as usize) {
+            issued.fetch_add(1, Ordering::Relaxed);
+        }
         token.push('.');
         token.push_str(&base64url(&signature));
         Ok(token)
+    }
+
+    /// What was signed since the start, and how full its room is.
+    pub fn reading(&self) -> SignerReading {
+        let issued = |algorithm: Algorithm| {
+            let issued = self.issued.get(algorithm as usize);
+            (algorithm, issued.map_or(0, |issued| issued.load(Ordering::Relaxed)))
+        };
+        SignerReading {
+            issued: Algorithm::ALL.map(issued),
+            quarantined: self.quarantine.load().len(),
+            rsa: self.rsa.reading(),
+        }
     }
 
     /// A handle on a key pair in memory; an RSA key signs on threads that this signer bounds.

@@ -10,7 +10,9 @@
 //! clock neither opens nor closes a limit. Never waits while it holds a lock.
 //! Keeps state for keys in use only; [`Limiter::sweep`] forgets the idle.
 
-use std::collections::HashMap;
+mod counts;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{NotKeyed, RateLimiter, StateStore};
+
+pub use counts::{LimiterReading, ScopeCounts};
 
 use super::quota::{MAX_DEBT, nanos, rescaled};
 use super::{Charge, Decision, Enforce, Quota, ScopeState};
@@ -78,6 +82,8 @@ struct Staged {
 #[derive(Default)]
 struct Shard {
     states: HashMap<Slot, State>,
+    /// What was decided about each scope, for the clients of this shard.
+    counts: HashMap<u32, ScopeCounts>,
     /// Decisions of the request that holds the lock; empty between requests. It
     /// lives here to keep its memory.
     stage: Vec<Staged>,
@@ -208,6 +214,14 @@ impl Locked<'_> {
         }
     }
 
+    /// Counts what became of the charge.
+    fn count(&mut self, charge: &Charge, count: impl FnOnce(&mut ScopeCounts)) {
+        let own = Slot { client: Some(charge.key.client), scope: charge.key.scope };
+        if let Some(shard) = self.shard(own) {
+            count(shard.counts.entry(charge.key.scope).or_default());
+        }
+    }
+
     /// What will be left for the charge's scope: the narrower of its budgets.
     fn state(&mut self, charge: &Charge, admitted: bool) -> Option<ScopeState> {
         let (remaining, wait) = charge
@@ -247,14 +261,23 @@ impl Limiter {
         for charge in distinct(charges) {
             let Some(wait) = locked.stage(charge) else { continue };
             match charge.enforce {
-                Enforce::Refuse => retry_after = retry_after.max(Some(wait)),
+                Enforce::Refuse => {
+                    retry_after = retry_after.max(Some(wait));
+                    locked.count(charge, |counts| counts.refused += 1);
+                }
                 Enforce::Monitor => {
+                    locked.count(charge, |counts| counts.would_have_refused += 1);
                     would_have_refused.push(charge.scope.clone());
                     locked.waive(charge);
                 }
             }
         }
         let admitted = retry_after.is_none();
+        if admitted {
+            for charge in distinct(charges).filter(|charge| !would_have_refused.contains(&charge.scope)) {
+                locked.count(charge, |counts| counts.allowed += 1);
+            }
+        }
         let mut states = Vec::with_capacity(charges.len());
         states.extend(distinct(charges).filter_map(|charge| locked.state(charge, admitted)));
         let now = locked.now;
@@ -278,6 +301,23 @@ impl Limiter {
                 let most = 2 * shard.states.len();
                 shard.states.shrink_to(most);
             }
+        }
+    }
+
+    /// What is remembered, and what was decided since the start. Locks one shard after the other.
+    pub fn reading(&self) -> LimiterReading {
+        let mut reading = LimiterReading::default();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            reading.add(shard.states.len(), &shard.counts);
+        }
+        reading
+    }
+
+    /// Forgets the counts of scopes whose numbers are not among these any more; none is ever given again.
+    pub fn forget_scopes(&self, registered: &HashSet<u32>) {
+        for shard in &self.shards {
+            lock(shard).counts.retain(|scope, _| registered.contains(scope));
         }
     }
 

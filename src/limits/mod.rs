@@ -15,7 +15,7 @@ pub mod turns;
 
 use std::time::Duration;
 
-pub use limiter::Limiter;
+pub use limiter::{Limiter, LimiterReading, ScopeCounts};
 pub use quota::{BadQuota, Quota};
 pub use turns::{NoTurn, Turns};
 

@@ -23,7 +23,7 @@ pub use in_use::InUse;
 pub use registration::Registration;
 pub use resource::Resource;
 pub use scope_rule::ScopeRule;
-pub use snapshot::{Policy, RegisteredClient, SecretHash, reserved_id};
+pub use snapshot::{Policy, RegisteredClient, RowKind, SecretHash, reserved_id};
 
 /// A rule of the policy that a value would break: what to tell the person who set it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

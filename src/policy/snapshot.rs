@@ -50,6 +50,34 @@ pub struct RegisteredClient {
     pub secrets: Vec<SecretHash>,
 }
 
+/// What a row of the stored policy is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKind {
+    /// A resource.
+    Resource,
+    /// A scope, with its limit.
+    Scope,
+    /// A client, with its own limits.
+    Client,
+    /// A secret of a client.
+    Secret,
+}
+
+impl RowKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Resource, Self::Scope, Self::Client, Self::Secret];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::Scope => "scope",
+            Self::Client => "client",
+            Self::Secret => "secret",
+        }
+    }
+}
+
 /// Every resource, scope and client at one version.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
@@ -65,6 +93,8 @@ pub struct Policy {
     pub reserved: Arc<HashSet<Digest>>,
     /// The admin API, once [`super::Builtin::complete`] put it and its scopes in beside what is stored.
     pub admin_resource: Option<ResourceUri>,
+    /// How many rows could not be read when this was.
+    pub damaged: BTreeMap<RowKind, u64>,
 }
 
 /// What stays of a deleted client's id: enough to know it again, not to tell it.
@@ -90,6 +120,22 @@ impl Policy {
     /// Whether no client of this id may be registered: there is one, or there was.
     pub fn is_taken(&self, id: &ClientId) -> bool {
         self.clients.contains_key(id) || self.reserved.contains(&reserved_id(id))
+    }
+
+    /// Lets what a damaged row was `before` stay in force: a limit is neither opened nor closed by it. `false` where
+    /// nothing is known of before, and for clients and secrets: who may come in is not gone by what was once.
+    pub fn keep(&mut self, kind: RowKind, name: &str, before: &Self) -> bool {
+        match kind {
+            RowKind::Resource => before.stored_resource(name).is_some_and(|resource| {
+                self.resources.insert(resource.uri.clone(), resource.clone());
+                true
+            }),
+            RowKind::Scope => before.stored_scope(name).is_some_and(|rule| {
+                self.scopes.insert(rule.name.clone(), rule.clone());
+                true
+            }),
+            RowKind::Client | RowKind::Secret => false,
+        }
     }
 
     /// The resources that people set, by name: all but the admin API.

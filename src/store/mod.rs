@@ -5,6 +5,7 @@
 //! `store` knows a table.
 
 pub mod change;
+mod damaged;
 pub mod sqlite;
 pub mod status;
 
@@ -14,6 +15,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 
 pub use change::{Change, NewLog, Remembered, SealedHalf};
+pub use damaged::DamagedRow;
 
 use crate::audit::directory::StoredPage;
 use crate::audit::tile::Tile;
@@ -232,8 +234,8 @@ pub trait Store: Send + Sync + 'static {
     /// The index of the entry that issued `jti`; `None` if unknown or gone with its month. An erasure leaves it.
     async fn index_of_jti(&self, jti: &str) -> Result<Option<u64>, StoreFault>;
 
-    /// The whole policy. Broken rows are left out and told in `Err` lines beside it.
-    async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault>;
+    /// The whole policy. Rows that cannot be read are left out and told beside it.
+    async fn policy(&self) -> Result<(Policy, Vec<DamagedRow>), StoreFault>;
 
     /// Every revocation that is kept.
     async fn revoked(&self) -> Result<Revoked, StoreFault>;

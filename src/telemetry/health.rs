@@ -25,6 +25,7 @@ struct Task {
     advice: &'static str,
     last_sign: Duration,
     failing_since: Option<Duration>,
+    worked_at: Option<Duration>,
     concern: Option<(Duration, String)>,
 }
 
@@ -35,6 +36,30 @@ pub struct Readiness {
     pub ready: bool,
     /// One line each: who, since when, what to do.
     pub complaints: Vec<String>,
+}
+
+/// What the background tasks say of themselves, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthReading {
+    /// Nothing that is known here is in the way of issuing tokens.
+    pub ready: bool,
+    /// By name.
+    pub tasks: Vec<TaskReading>,
+}
+
+/// What one background task says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskReading {
+    /// Its name.
+    pub name: &'static str,
+    /// It gives no sign of life.
+    pub is_late: bool,
+    /// Its last run failed.
+    pub is_failing: bool,
+    /// It works, but there is something to say.
+    pub is_complaining: bool,
+    /// How long ago a run of it ended well; `None` before the first.
+    pub worked_ago: Option<Duration>,
 }
 
 impl Readiness {
@@ -60,7 +85,7 @@ impl Health {
         advice: &'static str,
     ) -> Heartbeat {
         let last_sign = self.clock.monotonic();
-        let task = Task { cadence, advice, last_sign, failing_since: None, concern: None };
+        let task = Task { cadence, advice, last_sign, failing_since: None, worked_at: None, concern: None };
         self.lock().insert(name, task);
         Heartbeat { health: self.clone(), name }
     }
@@ -106,6 +131,21 @@ impl Health {
         tasks.is_empty() || tasks.values().any(alive)
     }
 
+    /// The same in numbers.
+    pub fn reading(&self) -> HealthReading {
+        let now = self.clock.monotonic();
+        let reading = |(name, task): (&&'static str, &Task)| TaskReading {
+            name,
+            is_late: task.cadence.is_late(now.saturating_sub(task.last_sign)),
+            is_failing: task.failing_since.is_some(),
+            is_complaining: task.concern.is_some(),
+            worked_ago: task.worked_at.map(|at| now.saturating_sub(at)),
+        };
+        let tasks: Vec<_> = self.lock().iter().map(reading).collect();
+        let in_the_way = tasks.iter().any(|task| task.is_late || task.is_failing);
+        HealthReading { ready: !in_the_way && !self.stopping.load(Ordering::Acquire), tasks }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Task>> {
         // Every task's state is whole at every moment, whoever panicked.
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
@@ -131,7 +171,10 @@ impl Heartbeat {
 
     /// A run ended well. What failed before is over.
     pub fn worked(&self) {
-        self.update(|task, _| task.failing_since = None);
+        self.update(|task, now| {
+            task.failing_since = None;
+            task.worked_at = Some(now);
+        });
     }
 
     /// A run failed or panicked. The first of a row counts for "since when".

@@ -421,6 +421,7 @@ def main():
                 heard = panics(world)
                 checks.check("it panicked", heard >= len(PANICS), heard)
             checks.check("the server lives", server.status("/livez") == 200)
+            world.admin("GET", "/metrics", where="metrics, after everything")
             server.kill()
             search(world, checks)
         finally:

@@ -2,8 +2,10 @@
 
 use axum::body::Body;
 use axum::http::{Request, header};
+use mintmark::audit::event::EventType;
+use serde_json::json;
 
-use crate::harness::{TestClient, TestMint, contains, form_request, with_mint};
+use crate::harness::{TestClient, TestMint, contains, form_request, form_to, with_mint};
 
 const GRANT: &str = "grant_type=client_credentials";
 
@@ -167,6 +169,7 @@ async fn broken_encodings_are_the_clients_fault() {
             "%F5%80%80%80",
             "%00",
             "%0D%0A",
+            "%0D",
             "a%0Ab",
             "%C2%85",
             "%7F",
@@ -183,6 +186,37 @@ async fn broken_encodings_are_the_clients_fault() {
         *raw.body_mut() = Body::from(vec![b'x', b'=', 0xFF, 0xFE]);
         mint.send(signed(&reader, raw)).await.assert_refused(400, "invalid_request");
         assert_eq!(mint.issued().await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broken_encoding_is_nobodys_fault_at_no_endpoint_and_leaves_one_line() {
+    with_mint(async |mint| {
+        let reader = mint.usual_policy().await;
+        let broken = ["%zz", "%", "%C3", "%C0%AF", "%00", "%0D%0A", "%C2%9B"];
+        for encoded in broken {
+            for (path, form) in [
+                ("/oauth2/token", format!("{GRANT}&client_id={encoded}&client_secret=x")),
+                ("/oauth2/token", format!("{GRANT}&client_id=reader&client_secret={encoded}")),
+                ("/oauth2/introspect", format!("token={encoded}")),
+                ("/oauth2/revoke", format!("token={encoded}")),
+            ] {
+                let mut request = form_to(path, &form);
+                if path != "/oauth2/token" {
+                    request.headers_mut().insert(header::AUTHORIZATION, reader.basic().parse().unwrap());
+                }
+                let answer = mint.send(request).await;
+                assert_eq!(answer.status, 400, "{path} {form}: {}", answer.text());
+                answer.assert_refused(400, "invalid_request");
+            }
+        }
+        let before = mint.logged(EventType::TokenDenied).await.len();
+        mint.later("1m").await;
+        let lines = mint.logged(EventType::TokenDenied).await;
+        assert_eq!(lines.len() - before, 1, "all of a minute are one line");
+        let line = &lines.last().unwrap().body;
+        assert_eq!((&line["reason"], &line["count"]), (&json!("invalid_request"), &json!(4 * broken.len())));
     })
     .await;
 }

@@ -92,6 +92,9 @@ async fn a_scope_matches_byte_by_byte() {
             "orders:read,orders:write",
             "orders:read/",
             "orders%3Aread",
+            // Look-alikes: a Cyrillic o, a letter in two parts.
+            "\u{43e}rders:read",
+            "orders:re\u{61}\u{301}d",
         ] {
             let answer = mint.token(&reader, &format!("scope={}", escaped(near))).await;
             assert_eq!(answer.status, 400, "{near:?}");

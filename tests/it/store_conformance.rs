@@ -93,7 +93,7 @@ impl Written {
 
     async fn policy(&self) -> Policy {
         let (policy, broken) = self.store.policy().await.unwrap();
-        assert_eq!(broken, [] as [String; 0]);
+        assert_eq!(broken, []);
         policy
     }
 

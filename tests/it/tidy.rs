@@ -47,6 +47,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "audit::unexpired",
             "audit::walk",
             "telemetry",
+            "telemetry::metrics",
         ],
     ),
     ("what the shells may ask of the world", &["store", "config", "workers"]),
@@ -110,6 +111,7 @@ const LIBRARIES: [(&str, &[&str]); 17] = [
     ("argon2", &["src/clients/"]),
     ("curve25519_dalek", &["src/jose/"]),
     ("moka", &["src/clients/"]),
+    ("prometheus_client", &["src/telemetry/metrics/"]),
     // Commands that only talk to a server look whether the file has what they need.
     ("toml", &["src/config/", "src/cli/globals.rs", "src/cli/policy/"]),
     ("clap", &["src/cli/"]),

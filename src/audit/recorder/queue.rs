@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::RecordFault;
+use super::pace::{Pace, RecorderReading};
 use crate::audit::leaf::Record;
 use crate::store::{Change, UsedAssertion};
 
@@ -67,6 +68,8 @@ pub(super) struct Queue {
     filled: Notify,
     /// Records that nobody waited for and that were lost.
     dropped: AtomicU64,
+    /// How what is taken from here gets on.
+    pub(super) pace: Pace,
 }
 
 impl Queue {
@@ -110,6 +113,10 @@ impl Queue {
 
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn reading(&self) -> RecorderReading {
+        self.pace.reading((self.len(), CAPACITY), self.dropped())
     }
 
     pub(super) fn len(&self) -> usize {

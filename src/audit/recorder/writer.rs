@@ -159,6 +159,9 @@ impl Writer {
             Ok(()) => self.commit(entries, changes, used).await,
             Err(fault) => Err(fault),
         };
+        if result.as_ref().is_err_and(|fault| *fault != StoreFault::Conflict.into()) {
+            self.queue.pace.failed();
+        }
         for (reply, offset, place) in callers {
             let told = match &result {
                 // What the store does not call fresh lets nobody in.
@@ -195,7 +198,11 @@ impl Writer {
         failpoint!("audit.before_write", StoreFault::Unavailable("a failpoint".to_owned()).into());
         self.in_doubt = Some(grown);
         self.erased |= batch.changes.iter().any(|change| matches!(change, Change::Erase { .. }));
-        match self.parts.store.append(&batch).await {
+        let begun = self.parts.clock.monotonic();
+        let appended = self.parts.store.append(&batch).await;
+        let took = self.parts.clock.monotonic().saturating_sub(begun);
+        self.queue.pace.committed(batch.entries.len(), took);
+        match appended {
             Ok(Appended { fresh }) => {
                 failpoint!("audit.after_sync");
                 if let Some(grown) = self.in_doubt.take() {

@@ -60,6 +60,40 @@ async fn mistakes_are_one_line_and_exit_2() {
     }
 }
 
+/// What is no limit goes nowhere: no server is asked.
+#[tokio::test]
+async fn a_limit_that_is_none_is_a_mistake() {
+    for bad in [
+        "",
+        " ",
+        "0/1m",
+        "-1/1m",
+        "NaN/1m",
+        "1e309/1m",
+        "1.5/1m",
+        "5/0s",
+        "5/-1m",
+        "5/",
+        "18446744073709551616/1m",
+    ] {
+        let set = ["scope", "set", "a", "--resource", "https://api.example"];
+        for option in [format!("--limit={bad}"), format!("--total={bad}")] {
+            let ran = mintmark(&[&set[..], &["--limit=5/1m", &option]].concat()).await;
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{option}: {ran:?}");
+            let ran = mintmark(&[&set[..], &[&option]].concat()).await;
+            assert_eq!(ran.code, 2, "{option}: {ran:?}");
+        }
+        let own = format!("--limit=a={bad}");
+        let ran = mintmark(&["client", "create", "web", "--scope", "a", &own]).await;
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{own}: {ran:?}");
+    }
+    for bad in ["", "0", "-1", "NaN", "1e309", "4294967296"] {
+        let burst = format!("--burst={bad}");
+        let set = ["scope", "set", "a", "--resource", "https://api.example", "--limit=5/1m", &burst];
+        assert_eq!(mintmark(&set).await.code, 2, "{burst}");
+    }
+}
+
 /// Knows some names, and of everything else that it is not there.
 fn server_with(list: &'static str, member: &'static str, names: &'static [&'static str]) -> Fake {
     Fake::on_a_socket(move |asked: &Asked| {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Extension;
+use axum::Router;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -153,7 +154,8 @@ async fn no_second_request_is_smuggled_behind_the_first() {
     let body = format!("0\r\n\r\n{smuggled}");
     let length = format!("content-length: {}\r\n", body.len());
     let encoding = "transfer-encoding: chunked\r\n";
-    for framing in [format!("{length}{encoding}"), format!("{encoding}{length}"), format!("{length}{length}")] {
+    for framing in [format!("{length}{encoding}"), format!("{encoding}{length}"), format!("{length}{length}")]
+    {
         // No "connection: close" here: that the connection ends is the server's doing.
         let answer = server.ask(format!("POST /count HTTP/1.1\r\nhost: a\r\n{framing}\r\n{body}")).await;
         assert_status(&answer, 400);
@@ -204,7 +206,11 @@ async fn a_sound_request_before_a_refused_one_has_its_answer() {
     let sound = "POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab";
     let answer = server.ask(format!("{sound}{sound}GET / HTTP/1.1\n\n{sound}")).await;
     assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 2, "{answer}");
-    assert_eq!((answer.matches("HTTP/1.1 ").count(), answer.matches("HTTP/1.1 400 ").count()), (3, 1), "{answer}");
+    assert_eq!(
+        (answer.matches("HTTP/1.1 ").count(), answer.matches("HTTP/1.1 400 ").count()),
+        (3, 1),
+        "{answer}"
+    );
     assert_eq!(server.hits(), 2);
 }
 
@@ -225,6 +231,23 @@ async fn whatever_comes_the_next_one_is_served() {
         let _ = stream.read_to_end(&mut ignored).await;
     }
     assert_status(&server.ask(count("content-length: 2\r\n", "ab")).await, 200);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_costs_its_caller_an_answer_and_not_the_connection() {
+    async fn breaks() {
+        panic!("a test's panic");
+    }
+    let router = Router::new().route("/breaks", get(breaks)).route("/", get(async || "well"));
+    let server = start(router, Caps::default(), LONG).await;
+    let both =
+        "GET /breaks HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answers = server.ask(both).await;
+    assert!(answers.starts_with("HTTP/1.1 500 "), "{answers}");
+    assert!(
+        answers.contains(r#"{"error":"server_error"}HTTP/1.1 200 "#) && answers.ends_with("well"),
+        "{answers}"
+    );
 }
 
 #[tokio::test]

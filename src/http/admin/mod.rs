@@ -7,6 +7,7 @@ mod clients;
 mod cursor;
 mod keys;
 mod listing;
+mod metrics;
 mod once;
 mod policy;
 mod preview;
@@ -39,6 +40,7 @@ use super::{RequestIds, log, openapi};
 use crate::admin::{Actor, Admin, Answer, Expected, Outcome, Refusal};
 use crate::audit::served::Served;
 use crate::policy::AdminScopes;
+use crate::telemetry::metrics::Metrics;
 
 /// What the admin listener serves.
 pub struct AdminSide {
@@ -52,6 +54,8 @@ pub struct AdminSide {
     pub vkey: String,
     /// Where pages go on.
     pub cursors: Cursors,
+    /// The numbers of this process.
+    pub metrics: Metrics,
 }
 
 type Shared = State<Arc<AdminSide>>;
@@ -74,6 +78,7 @@ fn acts(side: Arc<AdminSide>) -> Router {
         .merge(audit::router())
         .merge(policy::router())
         .route("/admin/v1/token/preview", post(preview::preview))
+        .route("/metrics", get(metrics::metrics))
         .route("/admin/openapi.json", get(openapi::shown(Document::Admin)))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

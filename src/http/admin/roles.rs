@@ -70,6 +70,7 @@ pub const ROLES: &[Role] = &[
     role("POST", "/admin/v1/audit/erase", Audit),
     role("GET", "/admin/v1/audit/tail", Audit),
     role("GET", "/admin/openapi.json", Read),
+    role("GET", "/metrics", Read),
     // The log as everybody may read it where it is public: nothing in it is personal.
     role("GET", "/log/checkpoint", Read),
     role("GET", "/log/tile/{*path}", Read),

@@ -98,3 +98,58 @@ async fn a_handler_that_hangs_is_answered_for_and_the_returns_are_spread() {
     waits.sort();
     assert_eq!(waits, ["1", "2", "3", "4", "5"]);
 }
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_for_and_harms_nobody_else() {
+    static HELD: std::sync::Mutex<u32> = std::sync::Mutex::new(0);
+    async fn breaks() -> &'static str {
+        let _held = HELD.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        panic!("with a lock in its hand, and a secret in its message")
+    }
+    async fn goes_on() -> String {
+        let mut held = HELD.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *held += 1;
+        held.to_string()
+    }
+    let router = Router::new().route("/breaks", post(breaks)).route("/", post(goes_on));
+    let server = bound(router, &Caps::default());
+    for nth in ["1", "2"] {
+        let answer = server.answer(request("/breaks", Body::empty())).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(text(answer).await, r#"{"error":"server_error"}"#);
+        assert_eq!(text(server.answer(request("/", Body::empty())).await).await, nth);
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_counted_whatever_becomes_of_it() {
+    async fn breaks() {
+        panic!("a test's panic");
+    }
+    let router = Router::new()
+        .route("/", post(length))
+        .route("/breaks", post(breaks))
+        .route("/hangs", post(std::future::pending::<()>));
+    let clock = Arc::new(crate::ambient::SystemClock::new());
+    let traffic = Traffic::new("public", &["/breaks", "/hangs", "/"], clock);
+    let caps = Caps { handler_timeout: Duration::from_millis(5), ..Caps::default() };
+    let server = bound(Routed { router, traffic: Some(traffic.clone()) }, &caps);
+    for path in ["/", "/breaks", "/hangs", "/nowhere"] {
+        server.answer(request(path, Body::empty())).await;
+    }
+    server.answer(request("/", Full::new(Bytes::from(vec![b'x'; 65_537])))).await;
+    // Its caller does not wait for the end.
+    assert!(server.answer(request("/hangs", Body::empty())).now_or_never().is_none());
+    let counted = traffic.reading().routes.into_iter().map(|route| (route.route, route.ends));
+    assert_eq!(
+        counted.collect::<Vec<_>>(),
+        [
+            ("/breaks", [0, 0, 0, 1, 0]),
+            ("/hangs", [0, 0, 0, 1, 1]),
+            ("/", [1, 0, 1, 0, 0]),
+            ("other", [0, 0, 1, 0, 0]),
+        ]
+    );
+}

@@ -1,5 +1,7 @@
 //! What the limiter promises: exact, all or none, true waits, nothing forgotten by a change.
 
+mod nodes;
+
 use std::num::NonZeroU32;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -243,6 +245,29 @@ fn refused_and_waived_requests_take_no_memory() {
     assert_eq!(limiter.len(), known);
 }
 
+#[test]
+fn a_panic_under_the_locks_opens_and_closes_nothing() {
+    let limiter = Limiter::new();
+    assert!(limiter.admit(&[charge(1, 0, quota("2/1m"))], NOW).admitted);
+    for shard in &limiter.shards {
+        let broken = std::thread::scope(|threads| {
+            threads
+                .spawn(|| {
+                    let mut held = lock(shard);
+                    let slot = Slot { client: Some(1), scope: 0 };
+                    held.stage(slot, &quota("2/1m"), 0);
+                    panic!("a test's panic");
+                })
+                .join()
+        });
+        assert!(broken.is_err() && shard.is_poisoned());
+    }
+    assert!(limiter.admit(&[charge(1, 0, quota("2/1m"))], NOW).admitted);
+    assert!(!limiter.admit(&[charge(1, 0, quota("2/1m"))], NOW).admitted);
+    limiter.sweep(NOW);
+    assert_eq!(limiter.reading().scopes[&0], ScopeCounts { allowed: 2, refused: 1, would_have_refused: 0 });
+}
+
 /// A leaky bucket in plain words, to compare with: it fills by one interval a permit and drains as time passes.
 #[derive(Clone, Copy, Default)]
 struct Bucket {
@@ -407,6 +432,40 @@ proptest! {
                 let over = (last - first + 1).saturating_sub(quota.burst().get() as usize) as u128;
                 let grown = end.saturating_sub(*start).as_nanos() * u128::from(quota.count().get());
                 prop_assert!(over * quota.period().as_nanos() <= grown);
+            }
+        }
+    }
+
+    /// A quota that changes under way gives nothing away: a window holds no more than the greatest burst and what grew
+    /// back in it, at each moment by the rate that was in force.
+    #[test]
+    fn no_window_holds_more_when_the_quota_changes_under_way(
+        requests in prop::collection::vec(
+            (any_quota(), prop_oneof![Just(0), 0..100_000_000u64, 0..30_000_000_000u64], any::<bool>()), 1..80,
+        ),
+    ) {
+        const PERMIT: u128 = 1_000_000_000_000_000_000;
+        let (limiter, mut now, mut in_force) = (Limiter::new(), NOW, None::<Quota>);
+        let (mut grown, mut admitted) = (0_u128, Vec::new());
+        for (quota, pause, changes) in requests {
+            let quota = in_force.filter(|_| !changes).unwrap_or(quota);
+            let mut pauses = vec![pause];
+            while let Some(pause) = pauses.pop() {
+                now += Duration::from_nanos(pause);
+                let interval = in_force.map_or(1, |quota| u128::from(quota.interval()));
+                grown += (u128::from(pause) * PERMIT).div_ceil(interval);
+                in_force = Some(quota);
+                match limiter.admit(&[charge(1, 0, quota)], now).retry_after {
+                    // The greediest client comes back to the nanosecond.
+                    Some(wait) => pauses.push(u64::try_from(wait.as_nanos()).unwrap()),
+                    None => admitted.push((grown, quota.burst().get())),
+                }
+            }
+        }
+        let burst = u128::from(admitted.iter().map(|(_, burst)| *burst).max().unwrap());
+        for (first, (start, _)) in admitted.iter().enumerate() {
+            for (last, (end, _)) in admitted.iter().enumerate().skip(first) {
+                prop_assert!((last - first + 1) as u128 * PERMIT <= burst * PERMIT + (end - start));
             }
         }
     }

@@ -38,7 +38,9 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::status::{LogStatus, StoreStatus};
-use super::{Appended, Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing};
+use super::{
+    Appended, Batch, DamagedRow, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing,
+};
 use crate::audit::directory::StoredPage;
 use crate::audit::tree::TreeHead;
 use crate::digest::Digest;
@@ -207,7 +209,7 @@ impl Store for SqliteStore {
         Ok(steady!(read::index_of_jti(&self.readers, jti))?)
     }
 
-    async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {
+    async fn policy(&self) -> Result<(Policy, Vec<DamagedRow>), StoreFault> {
         Ok(policy_rows::read(&self.readers).await?)
     }
 

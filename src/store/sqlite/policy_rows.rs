@@ -12,8 +12,8 @@ use super::number::{signed, unsigned};
 use super::rows::{keep, one_row};
 use super::{answer_rows, secret_rows};
 use crate::digest::Digest;
-use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, ScopeRule, reserved_id};
-use crate::store::{Change, StoreFault};
+use crate::policy::{Client, ClientId, Policy, RegisteredClient, Resource, RowKind, ScopeRule, reserved_id};
+use crate::store::{Change, DamagedRow, StoreFault};
 
 fn document(object: &impl Serialize) -> Result<String, StoreFault> {
     serde_json::to_string(object).map_err(|error| StoreFault::Broken(error.to_string()))
@@ -93,7 +93,7 @@ fn document_of<T: DeserializeOwned>(
     }
 }
 
-pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), sqlx::Error> {
+pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<DamagedRow>), sqlx::Error> {
     let mut broken = Vec::new();
     let mut policy = Policy::default();
     let mut snapshot = readers.begin().await?;
@@ -102,7 +102,7 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), 
         .await?;
     policy.version = version.parse().unwrap_or_default();
     for row in sqlx::query("SELECT uri, version, document FROM resources").fetch_all(&mut *snapshot).await? {
-        let read = keep(&mut broken, "resource", &row, |row| {
+        let read = keep(&mut broken, RowKind::Resource, &row, |row| {
             let resource = document_of(row, |resource: &Resource| resource.uri.as_str())?;
             Ok(Resource { version: unsigned(row.try_get(1)?), ..resource })
         });
@@ -111,7 +111,7 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), 
     for row in
         sqlx::query("SELECT name, version, document, key FROM scopes").fetch_all(&mut *snapshot).await?
     {
-        let read = keep(&mut broken, "scope", &row, |row| {
+        let read = keep(&mut broken, RowKind::Scope, &row, |row| {
             let rule = document_of(row, |rule: &ScopeRule| rule.name.as_str())?;
             Ok(ScopeRule { version: unsigned(row.try_get(1)?), key: row.try_get(3)?, ..rule })
         });
@@ -120,7 +120,7 @@ pub(super) async fn read(readers: &SqlitePool) -> Result<(Policy, Vec<String>), 
     let mut secrets = secret_rows::read(&mut snapshot, &mut broken).await?;
     for row in sqlx::query("SELECT id, version, document, key FROM clients").fetch_all(&mut *snapshot).await?
     {
-        let read = keep(&mut broken, "client", &row, |row| {
+        let read = keep(&mut broken, RowKind::Client, &row, |row| {
             let client = document_of(row, |client: &Client| client.id.as_str())?;
             let client = Client { version: unsigned(row.try_get(1)?), ..client };
             let secrets = secrets.remove(client.id.as_str()).unwrap_or_default();

@@ -7,8 +7,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::number::{signed, unsigned};
 use super::rows::{keep, one_row};
-use crate::policy::SecretHash;
-use crate::store::{Change, StoreFault};
+use crate::policy::{RowKind, SecretHash};
+use crate::store::{Change, DamagedRow, StoreFault};
 use crate::time::Timestamp;
 
 pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreFault> {
@@ -64,7 +64,7 @@ async fn note_uses(
 /// The secrets of each client, oldest first. Rows that cannot be read are left out and told.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
-    broken: &mut Vec<String>,
+    broken: &mut Vec<DamagedRow>,
 ) -> Result<HashMap<String, Vec<SecretHash>>, sqlx::Error> {
     let mut found = HashMap::<String, Vec<SecretHash>>::new();
     let rows = sqlx::query(
@@ -74,7 +74,7 @@ pub(super) async fn read(
     .fetch_all(connection)
     .await?;
     for row in rows {
-        let read = keep(broken, "secret", &row, |row| {
+        let read = keep(broken, RowKind::Secret, &row, |row| {
             let secret = SecretHash {
                 secret_id: row.try_get(0)?,
                 selector: row.try_get(2)?,

@@ -20,7 +20,10 @@ impl Player<'_> {
         let mut fields: Vec<_> = answer
             .headers
             .iter()
-            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .map(|(name, value)| {
+                let is_its = name == "content-length" && answer.body.ends_with(render::END_OF_METRICS);
+                format!("{name}: {}", if is_its { "<machine>" } else { value.to_str().unwrap() })
+            })
             .collect();
         fields.sort();
         if let Some(etag) = answer.headers.get("etag") {
@@ -46,7 +49,7 @@ impl Player<'_> {
             text = text.replace(secret, "<a secret of the right form>");
         }
         if !text.is_empty() {
-            let _ = write!(shown, "\n{}", render::body(&text));
+            let _ = write!(shown, "\n{}", render::body(&render::of_any_machine(&text)));
         }
         let _ = write!(self.out, "\n{}", render::marked("< ", &shown));
     }

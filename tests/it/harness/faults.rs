@@ -10,7 +10,7 @@ use mintmark::audit::tree::TreeHead;
 use mintmark::digest::Digest;
 use mintmark::policy::Policy;
 use mintmark::store::{
-    Appended, Batch, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing,
+    Appended, Batch, DamagedRow, Recalled, Revoked, Store, StoreFault, StoredEntry, StoredLog, StoredRing,
 };
 use mintmark::time::Timestamp;
 
@@ -148,7 +148,7 @@ impl Store for FaultyStore {
         self.inner.index_of_jti(jti).await
     }
 
-    async fn policy(&self) -> Result<(Policy, Vec<String>), StoreFault> {
+    async fn policy(&self) -> Result<(Policy, Vec<DamagedRow>), StoreFault> {
         self.inner.policy().await
     }
 

@@ -23,6 +23,7 @@ use futures_util::stream::once;
 use mintmark::app::{self, Ambient, App, Listeners, Order, Ports, Purpose};
 use mintmark::config::{Kek, Settings};
 use mintmark::http::bounds::{Bounded, Caps, bound};
+use mintmark::http::traffic::counted;
 use mintmark::jose::JwkSet;
 use mintmark::jose::verify::{Expected, Invalid, Verified, verify_access_token};
 use mintmark::store::Change;
@@ -151,6 +152,7 @@ impl TestMint {
             app.admin.tend_secrets(now).await.unwrap();
         }
         app.limiter.sweep(mintmark::ambient::Clock::monotonic(&*self.clock));
+        app.limiter.forget_scopes(&app.admin.policy().scopes.values().map(|rule| rule.key).collect());
         settle(app).await;
         app.publisher.tick().await.unwrap();
     }
@@ -329,7 +331,8 @@ impl TestMint {
 
     /// Sends any request to the admin listener over TCP.
     pub async fn over_tcp(&self, request: Request<Body>) -> Answer {
-        let door = bound(self.app().admin_over_tcp.clone(), &Caps::default());
+        let app = self.app();
+        let door = bound(counted(&app.admin_over_tcp, &app.counted.admin_over_tcp), &Caps::default());
         let asked = Asked::of(Listener::Admin, &request);
         let answer = Answer::read(door.answer(request).await).await;
         asked.assert_describes(&answer);
@@ -478,5 +481,6 @@ async fn settle(app: &App) {
 fn doors(app: &App) -> (Arc<Bounded>, Arc<Bounded>) {
     let caps = Caps::default();
     let of_admin = Caps { body_bytes: mintmark::http::admin::MAX_POLICY, ..caps };
-    (bound(app.public.clone(), &caps), bound(app.admin_side.clone(), &of_admin))
+    let public = bound(counted(&app.public, &app.counted.public), &caps);
+    (public, bound(counted(&app.admin_side, &app.counted.admin), &of_admin))
 }

@@ -135,7 +135,7 @@ async fn over_a_faulty_store() -> Faulty {
     };
     let rotator = Rotator::open(parts, sealer).await.unwrap();
     rotator.tick().await.unwrap();
-    let publisher = Publisher::new(log.key, recorder.clone(), folder.path(), log.last_signed);
+    let publisher = Publisher::new(log.key, recorder.clone(), folder.path(), log.last_signed, clock.clone());
     let revocations = Revocations::open(ISSUER, store.clone(), recorder.clone()).await.unwrap();
     let admin = Admin::new(AdminParts {
         last_uses: Arc::default(),

@@ -86,6 +86,36 @@ fn a_mistake_is_told_with_its_line() {
 }
 
 #[test]
+fn a_limit_that_is_none_is_told_with_its_line() {
+    let scope = |members: &str| format!("[[scope]]\nname = \"a\"\nresource = \"b:c\"\n{members}\n");
+    for bad in [
+        "\"\"",
+        "\" \"",
+        "\"-1/1m\"",
+        "\"nan/1m\"",
+        "\"1e309/1m\"",
+        "\"5/0s\"",
+        "0",
+        "-1",
+        "nan",
+        "1e309",
+        "true",
+    ] {
+        for member in ["limit", "total"] {
+            let problem = read_here(&scope(&format!("{member} = {bad}"))).unwrap_err();
+            assert!(
+                problem.starts_with("line 4: ") && problem.lines().count() == 1,
+                "{member} = {bad}: {problem}"
+            );
+        }
+    }
+    for bad in ["0", "-1", "nan", "\"\"", "1.5", "4294967296"] {
+        let problem = read_here(&scope(&format!("limit = \"5/1m\"\nburst = {bad}"))).unwrap_err();
+        assert!(problem.starts_with("line ") && problem.lines().count() == 1, "burst = {bad}: {problem}");
+    }
+}
+
+#[test]
 fn what_json_cannot_say_is_refused() {
     let client =
         |claim: &str| format!("[[client]]\nid = \"web\"\nscope = \"a\"\nclaims = {{ c = {claim} }}\n");

@@ -49,6 +49,9 @@ pub(super) fn operations() -> Vec<Operation> {
         JSON,
         named("OpenApi"),
     ));
+    let metrics = get("/metrics", "metrics", "Every number of this process").part("documents");
+    let metrics = metrics.told("OpenMetrics 1.0.0; docs/metrics.md has the meaning of each number.");
+    all.push(metrics.answer("200", "the page", "application/openmetrics-text", any_text()));
     all.extend(log());
     all.into_iter().map(administrative).map(secured).collect()
 }
