@@ -95,7 +95,7 @@ const PURE: [&str; 12] = [
 const CHANCE_AS_A_PARAMETER: [&str; 2] = ["src/jose/key_pair.rs", "src/jose/provider.rs"];
 
 /// A library → the folders and files that may name it.
-const LIBRARIES: [(&str, &[&str]); 17] = [
+const LIBRARIES: [(&str, &[&str]); 18] = [
     ("sqlx", &["src/store/"]),
     ("axum", &["src/http/"]),
     ("utoipa", &["src/http/openapi/"]),
