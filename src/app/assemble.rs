@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::data_dir::DataLock;
 use super::{Ambient, App, CannotStart, Purpose, data_dir, settings_record};
 use crate::admin::{Admin, AdminParts};
+use crate::ambient::random;
 use crate::audit::checkpoint::Origin;
 use crate::audit::denials::Denials;
 use crate::audit::open::{Opened, Opener};
@@ -19,7 +20,8 @@ use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::clients::forgetting::Forgetting;
 use crate::clients::{Assertions, Authenticator, ClientSecrets, LastUses};
-use crate::config::{Kek, Settings};
+use crate::config::{Kek, Limits, Settings};
+use crate::digest::Digest;
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::{Public, RequestIds, public_router};
 use crate::introspect::{Introspector, IntrospectorParts, Revocations};
@@ -28,7 +30,7 @@ use crate::jose::provider;
 use crate::keys::rotator::{Rotator, RotatorParts};
 use crate::keys::seal::Sealer;
 use crate::keys::signer::Signer;
-use crate::limits::Limiter;
+use crate::limits::{Attempts, Limiter};
 use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Builtin, Policy};
 use crate::store::Store;
@@ -142,15 +144,14 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         &ground;
     let served = Served::new(store.clone(), publisher.published());
     let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
-    let limiter = Arc::new(Limiter::new());
-    let retention = Retention::new(recorder.clone(), store.clone(), body_retention(settings));
-    let retention = Arc::new(retention);
+    let limiter = Arc::new(Limiter::shared_by(settings.limits.nodes));
+    let retention = Arc::new(Retention::new(recorder.clone(), store.clone(), body_retention(settings)));
     let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
     let settled = Arc::new(SettledClock::new(ground.wall_clock.clone(), clock.clone()));
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     let hashing = Workers::on_every_core(2);
     let last_uses = Arc::new(LastUses::default());
-    let authenticator = authenticator(settings, &ground, (&hashing, &last_uses))?;
+    let (authenticator, attempts) = authenticator(settings, &ground, (&hashing, &last_uses))?;
     let mint = mint(settings, &ground, (&denials, &limiter), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let for_admins = Arc::new(introspector(settings, &ground, (&standings, &denials)));
@@ -183,6 +184,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         admin,
         denials,
         limiter,
+        attempts,
         introspector,
         revocations: ground.revocations,
         health: ground.health,
@@ -232,17 +234,23 @@ fn administration(
     }))
 }
 
-/// Who tells who asks.
+/// Who tells who asks, and who counts what fails: each node has its part of those limits.
 fn authenticator(
     settings: &Settings,
     ground: &Ground,
     (hashing, last_uses): (&Workers, &Arc<LastUses>),
-) -> Result<Authenticator, CannotStart> {
+) -> Result<(Authenticator, Arc<Attempts>), CannotStart> {
     let Ambient { clock, entropy } = &ground.ambient;
     let issuer = settings.issuer.as_str().to_owned();
-    let assertions = Assertions::new(issuer, ground.recorder.clone(), clock.clone());
-    let secrets = ClientSecrets::new(hashing.clone(), clock.clone(), &**entropy, last_uses.clone())?;
-    Ok(Authenticator::new(secrets, assertions))
+    let seed: [u8; 32] = random(&**entropy)?;
+    let key = |of: &[u8]| Digest::of(&[of, &seed]).0;
+    let Limits { attempts, source_attempts, nodes } = settings.limits;
+    let (own, of_source) = (attempts.divided(nodes), source_attempts.divided(nodes));
+    let attempts = Arc::new(Attempts::new(own, of_source, clock.clone(), &key(b"attempts")));
+    let assertions = Assertions::new(issuer, ground.recorder.clone(), clock.clone(), attempts.clone());
+    let kept = (last_uses.clone(), attempts.clone());
+    let secrets = ClientSecrets::new(hashing.clone(), clock.clone(), &key(b"secrets"), kept);
+    Ok((Authenticator::new(secrets, assertions), attempts))
 }
 
 /// What issues, over what stands already.

@@ -39,7 +39,7 @@ use crate::introspect::{Introspector, Revocations};
 use crate::issue::{SettledClock, WallClock};
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
-use crate::limits::Limiter;
+use crate::limits::{Attempts, Limiter};
 use crate::store::Store;
 use crate::telemetry::Health;
 
@@ -90,6 +90,8 @@ pub struct App {
     pub denials: Arc<Denials>,
     /// Holds clients to their limits.
     pub limiter: Arc<Limiter>,
+    /// Counts who fails to authenticate.
+    pub attempts: Arc<Attempts>,
     /// Tells good tokens from others.
     pub introspector: Arc<Introspector>,
     /// The revocations in force.

@@ -36,6 +36,13 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
             }
             response
         }
+        Denial::Throttled(wait) => {
+            let error = (ErrorCode::RateLimited, "too many attempts failed; see Retry-After");
+            let mut response = oauth(StatusCode::TOO_MANY_REQUESTS, error, request_id);
+            let seconds = limit_headers::wait_seconds(*wait).saturating_add(spread(request_id).into());
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
         Denial::Failed(fault) => {
             if fault.is_overload() {
                 tracing::warn!(request_id, %fault, "no token was issued");
@@ -51,7 +58,7 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
 pub(super) fn not_told(denial: &Denial, request_id: &str) -> Response {
     match denial {
         Denial::Failed(fault) => unanswered(fault, fault.is_overload(), request_id),
-        Denial::Refused(_) | Denial::Limited(_) => denied(denial, request_id),
+        Denial::Refused(_) | Denial::Limited(_) | Denial::Throttled(_) => denied(denial, request_id),
     }
 }
 
@@ -140,8 +147,11 @@ fn typed_json<T: Serialize>(body: &T, kind: &'static str) -> Response {
 
 /// One to five seconds, spread over the callers so that they do not come back together.
 fn jittered(request_id: &str) -> HeaderValue {
-    let spread = request_id.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    HeaderValue::from(1 + spread % 5)
+    HeaderValue::from(spread(request_id))
+}
+
+fn spread(request_id: &str) -> u32 {
+    1 + request_id.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 5
 }
 
 /// A problem document of the admin API. RFC 9457.
