@@ -3,8 +3,9 @@
 Usage: flood.py PORT COUNT CONNECTIONS SECONDS CLIENT,CLIENT,... [KIND,KIND,...]
 Asks for tokens over that many kept-alive connections until COUNT answers came or SECONDS are
 over: with wrong secrets of these registered clients, with ids that nobody registered, and with
-requests that are malformed, by turns, or only of the named kinds; no two secrets alike. Prints one
-line of JSON: answers by kind and status, `broken` connections, answers of 503 that do not say when to
+requests that are malformed, by turns, or only of the named kinds; no two secrets alike. A `stranger`
+has an id, a scope, a credential (a secret, or an assertion in turn) and an address, by
+X-Forwarded-For, that nobody else has. Prints one line of JSON: answers by kind and status, `broken` connections, answers of 503 that do not say when to
 come again.
 """
 
@@ -25,6 +26,7 @@ MALFORMED = (
     ("grant_type=client_credentials&scope=%zz", FORM),
     ("{}", "application/json"),
 )
+BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 KINDS = ("wrong secret", "unknown id", "malformed")
 LETTERS = string.ascii_letters + string.digits
 
@@ -44,6 +46,8 @@ class Flood:
         kind = self.kinds[self.number % len(self.kinds)]
         client = random.choice(self.clients) if kind != "unknown id" else "".join(random.choices(LETTERS, k=12))
         body, content = GOOD, FORM
+        if kind == "stranger":
+            return kind, self.stranger()
         if kind == "malformed":
             body, content = MALFORMED[self.number // 3 % len(MALFORMED)]
         pair = f"{client}:mms_{''.join(random.choices(LETTERS, k=49))}"
@@ -51,6 +55,24 @@ class Flood:
                 f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}")
         return kind, head.encode()
+
+    def stranger(self):
+        """A request like no other."""
+        name = "".join(random.choices(LETTERS, k=16))
+        body, credential = f"grant_type=client_credentials&scope=s-{name}", ""
+        if self.number % 2:
+            credential = f"Authorization: Basic {base64.b64encode(f'id-{name}:mms_{name}'.encode()).decode()}\r\n"
+        else:
+            now = int(time.time())
+            claims = {"iss": name, "sub": name, "aud": f"http://127.0.0.1:{self.port}", "iat": now, "exp": now + 60, "jti": name}
+            parts = [json.dumps(part).encode() for part in ({"alg": "EdDSA", "kid": name}, claims)] + [random.randbytes(64)]
+            jwt = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+            body += f"&client_assertion_type={BEARER}&client_assertion={jwt}"
+        # IPv4 addresses, and networks of IPv6.
+        address = ".".join(str(byte) for byte in random.randbytes(4)) if self.number % 4 < 2 else \
+            ":".join(f"{random.getrandbits(16):x}" for _ in range(8))
+        return (f"POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\n{credential}"
+                f"X-Forwarded-For: {address}\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode()
 
     async def connection(self):
         """One connection, and another after each that breaks."""

@@ -26,6 +26,7 @@ pub enum NotDone {
 #[derive(Debug)]
 pub struct Place {
     _admitted: OwnedSemaphorePermit,
+    _giving_way: Option<OwnedSemaphorePermit>,
 }
 
 /// Runs work on blocking threads. Clones share the room.
@@ -33,6 +34,8 @@ pub struct Place {
 pub struct Workers {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    /// The places that work may have which gives way to other work.
+    giving_way: Arc<Semaphore>,
     refused: Arc<AtomicU64>,
     at_once: usize,
     places: usize,
@@ -60,6 +63,7 @@ impl Workers {
         Self {
             running: Arc::new(Semaphore::new(at_once)),
             admitted: Arc::new(Semaphore::new(places)),
+            giving_way: Arc::new(Semaphore::new(places.div_ceil(2))),
             refused: Arc::default(),
             at_once,
             places,
@@ -88,10 +92,19 @@ impl Workers {
     /// Keeps a place for work that comes later, for [`run_reserved`](Self::run_reserved).
     pub fn reserve(&self) -> Result<Place, NotDone> {
         let admitted = self.admitted.clone().try_acquire_owned();
-        admitted.map(|permit| Place { _admitted: permit }).map_err(|_| {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            NotDone::Overloaded
-        })
+        admitted.map(|permit| Place { _admitted: permit, _giving_way: None }).map_err(|_| self.no_place())
+    }
+
+    /// The same for work that gives way: all of it together has half of the places.
+    pub fn reserve_giving_way(&self) -> Result<Place, NotDone> {
+        let giving_way = self.giving_way.clone().try_acquire_owned().map_err(|_| self.no_place())?;
+        Ok(Place { _giving_way: Some(giving_way), ..self.reserve()? })
+    }
+
+    /// Counts what is refused.
+    fn no_place(&self) -> NotDone {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        NotDone::Overloaded
     }
 
     /// Runs `work`. A caller that goes away while waiting frees its place at
@@ -100,7 +113,15 @@ impl Workers {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
-        let place = self.reserve()?;
+        self.run_at(self.reserve()?, work).await
+    }
+
+    /// The same at a place that was kept for it, which goes with the work.
+    pub async fn run_at<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotDone> {
         let work = move || {
             let _place = place;
             work()
@@ -202,6 +223,21 @@ mod tests {
         assert_eq!(workers.run_reserved(|| 7).await, Ok(7), "whoever has the place needs no other");
         drop(place);
         assert_eq!(workers.run(|| 8).await, Ok(8));
+    }
+
+    #[tokio::test]
+    async fn work_that_gives_way_leaves_half_of_the_places_to_others() {
+        let workers = Workers::new(1, 3);
+        let low: Vec<_> = std::iter::from_fn(|| workers.reserve_giving_way().ok()).collect();
+        assert_eq!(low.len(), 2);
+        let usual: Vec<_> = std::iter::from_fn(|| workers.reserve().ok()).collect();
+        assert_eq!(usual.len(), 2);
+        drop(low);
+        let others: Vec<_> = std::iter::from_fn(|| workers.reserve().ok()).collect();
+        assert_eq!(others.len(), 2, "others may have all of them");
+        drop((usual, others));
+        assert!(workers.run_at(workers.reserve_giving_way().unwrap(), || ()).await.is_ok());
+        assert!(Workers::new(1, 0).reserve_giving_way().is_ok(), "one place is there for everybody");
     }
 
     #[tokio::test]

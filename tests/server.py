@@ -18,6 +18,8 @@ from pathlib import Path
 
 RESOURCE = "https://api.example/orders"
 SCOPE = "orders:read"
+# For programs whose subject is what happens to an attempt that is looked at, however often it fails.
+MANY_ATTEMPTS = {"MINTMARK_LIMITS__ATTEMPTS": "1000000000/1s", "MINTMARK_LIMITS__SOURCE_ATTEMPTS": "1000000000/1s"}
 
 
 def free_port():

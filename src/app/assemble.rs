@@ -1,5 +1,6 @@
 //! Puts the parts together, from the ground up.
 
+mod doorkeeper;
 mod measured;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
+use self::doorkeeper::{Doorkeeper, doorkeeper};
 use self::measured::{Measured, metrics};
 use super::data_dir::DataLock;
 use super::{Ambient, App, CannotStart, Purpose, data_dir, settings_record};
@@ -21,7 +23,7 @@ use crate::audit::retention::Retention;
 use crate::audit::served::Served;
 use crate::audit::standing::Standings;
 use crate::clients::forgetting::Forgetting;
-use crate::clients::{Assertions, Authenticator, ClientSecrets, LastUses};
+use crate::clients::{Authenticator, LastUses};
 use crate::config::{Kek, Settings};
 use crate::http::admin::{AdminSide, Cursors, Gate, admin_router, admin_router_over_tcp};
 use crate::http::traffic::Counted;
@@ -37,7 +39,6 @@ use crate::policy::snapshot::Lifetimes;
 use crate::policy::{Builtin, Policy};
 use crate::store::Store;
 use crate::telemetry::Health;
-use crate::telemetry::metrics::Count;
 use crate::workers::Workers;
 
 /// What everything else stands on: an open store, a log that is written, keys that sign.
@@ -148,7 +149,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let Ground { ambient: Ambient { clock, entropy }, store, recorder, publisher, .. } = &ground;
     let served = Served::new(store.clone(), publisher.published());
     let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
-    let limiter = Arc::new(Limiter::new());
+    let limiter = Arc::new(Limiter::shared_by(settings.limits.nodes));
     let turns = Turns::default();
     let retention = Arc::new(Retention::new(recorder.clone(), store.clone(), body_retention(settings)));
     let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
@@ -157,7 +158,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let rooms = Arc::new(Rooms::new(turns.clone(), request_ids.clone()));
     let hashing = Workers::on_every_core(2);
     let last_uses = Arc::new(LastUses::default());
-    let (authenticator, remembered) = authenticator(settings, &ground, (&hashing, &last_uses))?;
+    let Doorkeeper { authenticator, attempts, remembered } =
+        doorkeeper(settings, &ground, (&hashing, &last_uses))?;
     let mint = mint(settings, &ground, (&denials, &limiter, &turns), authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
     let for_admins = Arc::new(introspector(settings, &ground, (&standings, &denials)));
@@ -196,6 +198,7 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         turns,
         rooms,
         limiter,
+        attempts,
         introspector,
         revocations: ground.revocations,
         health: ground.health,
@@ -267,20 +270,6 @@ fn administration(
         lifetimes: lifetimes(settings),
         algorithms: settings.keys.algorithms.clone(),
     }))
-}
-
-/// Who tells who asks, and what tells how much is remembered of them.
-fn authenticator(
-    settings: &Settings,
-    ground: &Ground,
-    (hashing, last_uses): (&Workers, &Arc<LastUses>),
-) -> Result<(Authenticator, (Count, Count)), CannotStart> {
-    let Ambient { clock, entropy } = &ground.ambient;
-    let issuer = settings.issuer.as_str().to_owned();
-    let assertions = Assertions::new(issuer, ground.recorder.clone(), clock.clone());
-    let secrets = ClientSecrets::new(hashing.clone(), clock.clone(), &**entropy, last_uses.clone())?;
-    let remembered: (Count, Count) = (Box::new(secrets.remembered()), Box::new(assertions.remembered()));
-    Ok((Authenticator::new(secrets, assertions), remembered))
 }
 
 /// What issues, over what stands already.

@@ -191,12 +191,14 @@ impl Loops<'_> {
 
     /// Forgets who is idle, and records what was only counted in the last minute.
     fn sweep(&mut self) {
-        let (denials, limiter) = (self.app.denials.clone(), self.app.limiter.clone());
+        let (denials, limiter, attempts) =
+            (self.app.denials.clone(), self.app.limiter.clone(), self.app.attempts.clone());
         let (clock, admin) = (self.app.ambient.clock.clone(), self.app.admin.clone());
         self.run(Task { name: "sweep", cadence: each_minute(), advice: INTERNAL }, move || {
             denials.tick();
             limiter.sweep(clock.monotonic());
             limiter.forget_scopes(&admin.policy().scopes.values().map(|rule| rule.key).collect());
+            attempts.sweep();
             std::future::ready(Ok(()))
         });
     }

@@ -40,7 +40,7 @@ use crate::introspect::{Introspector, Revocations};
 use crate::issue::{SettledClock, WallClock};
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
-use crate::limits::{Limiter, Turns};
+use crate::limits::{Attempts, Limiter, Turns};
 use crate::store::Store;
 use crate::telemetry::Health;
 
@@ -97,6 +97,8 @@ pub struct App {
     pub rooms: Arc<Rooms>,
     /// Holds clients to their limits.
     pub limiter: Arc<Limiter>,
+    /// Counts who fails to authenticate.
+    pub attempts: Arc<Attempts>,
     /// Tells good tokens from others.
     pub introspector: Arc<Introspector>,
     /// The revocations in force.

@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -18,6 +17,7 @@ use super::leaf::Record;
 use super::recorder::Recorder;
 use crate::ambient::Clock;
 use crate::issue::origin::Origin;
+use crate::limits::Source;
 use crate::oauth::Scope;
 use crate::oauth::name::MAX_URI_LENGTH;
 use crate::policy::ClientId;
@@ -32,7 +32,7 @@ enum Kind {
     /// An authenticated client.
     Client(ClientId, &'static str),
     /// Nobody in particular: why, by the registered id that was named, and the source.
-    Stranger(&'static str, Option<ClientId>, Option<IpAddr>),
+    Stranger(&'static str, Option<ClientId>, Source),
     /// All further strangers of the minute.
     Other,
 }
@@ -108,7 +108,7 @@ impl Denials {
 
     /// Somebody who is not authenticated was refused; `known` is the registered client that was named, if any.
     pub fn stranger(&self, reason: &'static str, known: Option<&ClientId>, origin: &Origin) {
-        let kind = Kind::Stranger(reason, known.cloned(), origin.source_ip.map(network));
+        let kind = Kind::Stranger(reason, known.cloned(), Source::of(origin.source_ip));
         self.count(kind, self.clock.now(), 1);
     }
 
@@ -129,7 +129,7 @@ impl Denials {
         for (kind, bucket) in buckets {
             let (client, reason, source) = match &kind {
                 Kind::Client(client, reason) => (Some(client), *reason, None),
-                Kind::Stranger(reason, client, source) => (client.as_ref(), *reason, *source),
+                Kind::Stranger(reason, client, source) => (client.as_ref(), *reason, source.address()),
                 Kind::Other => (None, "other", None),
             };
             self.record(&DeniedBody {
@@ -176,13 +176,5 @@ impl Denials {
     fn note(&self, record: Record) {
         // A full queue drops it, and counts what it dropped.
         self.recorder.note(record);
-    }
-}
-
-/// Addresses are counted by /32, or by /64 where one caller owns so many.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
     }
 }

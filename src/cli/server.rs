@@ -7,7 +7,6 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::poll_fn;
@@ -19,7 +18,7 @@ use super::globals::Globals;
 use super::session::Terminal;
 use crate::ambient::{Entropy as _, SystemClock, SystemEntropy};
 use crate::app::{self, Ambient, App, CannotStart, Listeners, Order, Ports, Purpose};
-use crate::config::{self, Complaint, Kek, Rate, Settings, create_kek, read_kek};
+use crate::config::{self, Complaint, Kek, Settings, create_kek, read_kek};
 
 pub use demo::dev;
 use systemd::Systemd;
@@ -110,10 +109,6 @@ pub(super) fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<
     let file = globals.configuration()?;
     let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
     let settings = complaints(Settings::load(file, &globals.environment), terminal)?;
-    let later = not_in_force(&settings);
-    if !later.is_empty() {
-        return complaints(Err(later), terminal);
-    }
     let files = (read_kek(&settings.keys.kek_file), app::certificates(&settings));
     let kek = match files {
         (Ok(kek), Ok(_)) => kek,
@@ -124,20 +119,6 @@ pub(super) fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<
         }
     };
     Ok((settings, kek))
-}
-
-/// Options of the configuration that this version does not carry out yet. Set
-/// to anything but their defaults they would promise what is not kept.
-fn not_in_force(settings: &Settings) -> Vec<Complaint> {
-    let limits = &settings.limits;
-    let per_minute = |count| Rate { count, period: Duration::from_mins(1) };
-    let set = [
-        ("limits.attempts", limits.attempts != per_minute(10)),
-        ("limits.source_attempts", limits.source_attempts != per_minute(100)),
-        ("limits.nodes", limits.nodes.get() != 1),
-    ];
-    let complain = |option| Complaint::new(option, "is not in force in this version", "leave it out");
-    set.into_iter().filter(|(_, set)| *set).map(|(option, _)| complain(option)).collect()
 }
 
 fn complaints<T>(outcome: Result<T, Vec<Complaint>>, terminal: &mut Terminal<'_>) -> Result<T, Failure> {
@@ -181,28 +162,4 @@ fn orders() -> Result<impl Stream<Item = Order>, Failure> {
         }
         Poll::Pending
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(environment: &[(&str, &str)]) -> Vec<String> {
-        let mut all = vec![("MINTMARK_ISSUER".to_owned(), "https://auth.example.com".to_owned())];
-        all.extend(environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        let complaints = not_in_force(&Settings::load(None, &all).unwrap());
-        complaints.into_iter().map(|complaint| complaint.option).collect()
-    }
-
-    #[test]
-    fn what_is_not_carried_out_is_refused_and_never_taken_silently() {
-        assert!(options(&[]).is_empty());
-        assert!(options(&[("MINTMARK_LIMITS__ATTEMPTS", "10/1m")]).is_empty());
-        let set = [
-            ("MINTMARK_LIMITS__ATTEMPTS", "5/1m"),
-            ("MINTMARK_LIMITS__SOURCE_ATTEMPTS", "5/1m"),
-            ("MINTMARK_LIMITS__NODES", "3"),
-        ];
-        assert_eq!(options(&set), ["limits.attempts", "limits.source_attempts", "limits.nodes"]);
-    }
 }

@@ -2,8 +2,12 @@
 //!
 //! Every no costs the same work and has the same answer. Who is let in has used the assertion up,
 //! durably: a restart, another node or a second request at the same time cannot use it again.
+//!
+//! There is nothing to guess about a signature; failures are counted so that they count alike by every
+//! method. Whoever signed well from a source within the last hour goes on, whatever fails beside it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
@@ -14,12 +18,19 @@ use crate::ambient::Clock;
 use crate::audit::recorder::Recorder;
 use crate::digest::Digest;
 use crate::jose::verify::assertion::{Assertion, BadAssertion, Claimed, Expected};
+use crate::limits::attempts::{Attempt, CallerName, Throttled};
+use crate::limits::{Attempts, Source};
 use crate::oauth::credential::{AuthMethod, PresentedAssertion};
 use crate::policy::{ClientId, Policy, RegisteredClient};
 use crate::store::UsedAssertion;
 
 /// How many assertions this process remembers by itself. The store remembers all of them.
 const CAPACITY: u64 = 20_000;
+
+/// How long a good signature speaks for its client and source.
+const SPOKEN_FOR: Duration = Duration::from_hours(1);
+/// For how many clients and sources at most.
+const CALLERS: u64 = 10_000;
 
 /// Verifies assertions and uses them up.
 pub struct Assertions {
@@ -28,13 +39,16 @@ pub struct Assertions {
     clock: Arc<dyn Clock>,
     /// Used here lately, or being used: what is repeated soon never comes to the store.
     used: Cache<Digest, ()>,
+    attempts: Arc<Attempts>,
+    /// When the last good signature of a client came from a source. Only clients can put something in.
+    good: Cache<CallerName, Duration>,
 }
 
 impl Assertions {
     /// `issuer` is the one audience, byte-identical to the configuration. `recorder` writes what was used.
-    pub fn new(issuer: String, recorder: Recorder, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(issuer: String, recorder: Recorder, clock: Arc<dyn Clock>, attempts: Arc<Attempts>) -> Self {
         let used = Cache::builder().max_capacity(CAPACITY).eviction_policy(EvictionPolicy::lru()).build();
-        Self { issuer, recorder, clock, used }
+        Self { issuer, recorder, clock, used, attempts, good: Cache::new(CALLERS) }
     }
 
     /// Tells how many used assertions this process remembers by itself, whenever it is asked; those that have just
@@ -49,27 +63,54 @@ impl Assertions {
         &self,
         policy: &Policy,
         presented: &PresentedAssertion,
+        source: Source,
     ) -> Result<Authenticated, NotAuthenticated> {
-        let claimed = match Claimed::read(presented.jwt.expose_secret()) {
-            Ok(claimed) => claimed,
-            Err(why) => return Err(refused(None, &why.to_string())),
-        };
-        let registered = policy.client(claimed.client_id());
-        let is_named = presented.client_id.as_deref().is_none_or(|id| id == claimed.client_id());
-        let verified = self.verify(claimed, registered.map(|registered| &**registered));
-        // Only now, after the same work for everybody, may the reasons differ.
-        let assertion = verified.map_err(|why| refused(registered, &why.to_string()))?;
-        let Some(registered) = registered.filter(|_| is_named) else {
-            return Err(refused(registered, "client_id is another client's"));
-        };
-        if registered.client.disabled || registered.client.auth_method != AuthMethod::PrivateKeyJwt {
-            return Err(refused(Some(registered), "the client is disabled, or its method is another one"));
+        let claimed = Claimed::read(presented.jwt.expose_secret());
+        let named = presented.client_id.as_deref();
+        let client_id = claimed.as_ref().map_or(named.unwrap_or_default(), |claimed| claimed.client_id());
+        let client_id = &*client_id.to_owned();
+        let registered = policy.client(client_id);
+        let is_named = named.is_none_or(|id| id == client_id);
+        let usable = registered.filter(|found| {
+            is_named && !found.client.disabled && found.client.auth_method == AuthMethod::PrivateKeyJwt
+        });
+        let attempt = Attempt { client_id, is_registered: usable.is_some(), source };
+        let name = self.attempts.name(&attempt);
+        if !self.is_spoken_for(&name).await {
+            self.attempts.check(&attempt).map_err(|throttled| not_looked_at(registered, throttled))?;
         }
+        let verified = claimed.and_then(|claimed| self.verify(claimed, registered.map(|found| &**found)));
+        // Only now, after the same work for everybody, may the reasons differ.
+        let (assertion, registered) = match (verified, usable) {
+            (Ok(assertion), Some(usable)) => (assertion, usable),
+            (Err(why), _) => return Err(self.failed(&attempt, registered, &why.to_string())),
+            (Ok(_), None) => {
+                let why = "client_id is another client's, or this one is disabled or has another method";
+                return Err(self.failed(&attempt, registered, why));
+            }
+        };
+        self.good.insert(name, self.clock.monotonic()).await;
         if !self.use_up(&assertion).await? {
             return Err(refused(Some(registered), "it was used before"));
         }
         let (method, secret_id) = (AuthMethod::PrivateKeyJwt, assertion.kid.to_string());
         Ok(Authenticated { registered: registered.clone(), method, secret_id })
+    }
+
+    async fn is_spoken_for(&self, name: &CallerName) -> bool {
+        let at = self.good.get(name).await;
+        at.is_some_and(|at| self.clock.monotonic().saturating_sub(at) < SPOKEN_FOR)
+    }
+
+    fn failed(
+        &self,
+        attempt: &Attempt<'_>,
+        registered: Option<&Arc<RegisteredClient>>,
+        why: &str,
+    ) -> NotAuthenticated {
+        let refused = refused(registered, why);
+        let throttled = self.attempts.failed(attempt);
+        throttled.map_or(refused, |throttled| not_looked_at(registered, throttled))
     }
 
     fn verify(
@@ -96,6 +137,11 @@ impl Assertions {
             }
         }
     }
+}
+
+fn not_looked_at(registered: Option<&Arc<RegisteredClient>>, throttled: Throttled) -> NotAuthenticated {
+    let known = registered.map(|registered| registered.client.id.clone());
+    NotAuthenticated::Throttled { known, wait: throttled.wait }
 }
 
 /// The answer tells nothing; the reason is for an operator who asks for it.

@@ -1,9 +1,11 @@
 //! Is this credential a registered client's? Equal work and equal answers for every no.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Assertions, ClientSecrets};
 use crate::audit::recorder::RecordFault;
+use crate::limits::Source;
 use crate::oauth::credential::{AuthMethod, Credential};
 use crate::policy::{ClientId, Policy, RegisteredClient};
 use crate::workers::NotDone;
@@ -27,6 +29,13 @@ pub enum NotAuthenticated {
         /// The registered client that was named.
         known: Option<ClientId>,
     },
+    /// Too much failed before, so that it was not looked at; or it was, and is told the same.
+    Throttled {
+        /// The registered client that was named: for the log, not for the answer.
+        known: Option<ClientId>,
+        /// The true time until one more may be tried.
+        wait: Duration,
+    },
     /// It was not verified to the end; whose it is stays open.
     NotDone(NotDone),
     /// An assertion that may be used once was not noted as used.
@@ -46,15 +55,16 @@ impl Authenticator {
     }
 
     /// Tells which client this credential belongs to, under the policy in force. An assertion is used
-    /// up by it. Verifying its signature takes less than signing a token, so that it is done in place.
+    /// up by it. What fails is counted for the client id and for `source`, by whichever method it came. Verifying its signature takes less than signing a token, so that it is done in place.
     pub async fn authenticate(
         &self,
         policy: &Policy,
         credential: &Credential,
+        source: Source,
     ) -> Result<Authenticated, NotAuthenticated> {
         match credential {
-            Credential::Secret(secret) => self.secrets.authenticate(policy, secret).await,
-            Credential::Assertion(assertion) => self.assertions.authenticate(policy, assertion).await,
+            Credential::Secret(secret) => self.secrets.authenticate(policy, secret, source).await,
+            Credential::Assertion(assertion) => self.assertions.authenticate(policy, assertion, source).await,
         }
     }
 }

@@ -28,10 +28,11 @@ pub use kek::{Kek, KekError, create_kek, read_kek};
 pub use network::Network;
 pub use options::reference;
 pub use secret_file::{SecretFileError, read_secret_file};
-pub use values::{NodeName, Rate, StoreUrl};
+pub use values::{NodeName, StoreUrl};
 
 use crate::jose::Algorithm;
 use crate::keys::schedule::Quantities;
+use crate::limits::Quota;
 
 /// No configuration lets a token live longer: the most that `tokens.max_lifetime` can be.
 pub const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
@@ -159,10 +160,10 @@ pub struct Audit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Failures per client and source.
-    pub attempts: Rate,
-    /// Failures per source with unknown ids.
-    pub source_attempts: Rate,
-    /// How many nodes share the limits.
+    pub attempts: Quota,
+    /// Failures per source with unknown ids, and with those that failed from there.
+    pub source_attempts: Quota,
+    /// How many nodes share the limits, these two among them.
     pub nodes: NonZeroU32,
 }
 

@@ -13,8 +13,9 @@ use super::LONGEST_LIFETIME;
 use super::complaint::Wrong;
 use super::issuer::Issuer;
 use super::network::Network;
-use super::values::{self, NodeName, Rate, StoreUrl};
+use super::values::{self, NodeName, StoreUrl};
 use crate::jose::Algorithm;
+use crate::limits::Quota;
 
 /// The TOML type of an option. Every option also has a text form, which the environment uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,12 +189,12 @@ options! {
         |text| values::span(text, SECOND, DAY * 3650),
         "How long the readable part of an entry is kept at least, then dropped by whole months; its proof stays forever.";
 
-    LIMITS_ATTEMPTS: Rate = "limits.attempts", Text, Fixed("10/1m"), values::rate,
-        "How many failed authentications a client may have from one source; not in force in this version.";
-    LIMITS_SOURCE_ATTEMPTS: Rate = "limits.source_attempts", Text, Fixed("100/1m"), values::rate,
-        "How many failed authentications a source may have with unknown ids; not in force in this version.";
+    LIMITS_ATTEMPTS: Quota = "limits.attempts", Text, Fixed("10/1m"), values::rate,
+        "How many failed authentications a client may have from one source, an IPv4 address or an IPv6 /64; then 429.";
+    LIMITS_SOURCE_ATTEMPTS: Quota = "limits.source_attempts", Text, Fixed("100/1m"), values::rate,
+        "How many failed authentications a source may have with unknown ids, and with those that failed from there.";
     LIMITS_NODES: NonZeroU32 = "limits.nodes", Integer, Fixed("1"), |text| values::count(text, 1024),
-        "How many nodes share the limits; one in this version.";
+        "How many nodes share the limits, those of scopes too; each enforces its part.";
 }
 
 const PREAMBLE: &str = "\

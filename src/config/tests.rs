@@ -48,8 +48,8 @@ fn defaults() -> Settings {
             body_retention: seconds(395 * 86_400),
         },
         limits: Limits {
-            attempts: Rate { count: 10, period: seconds(60) },
-            source_attempts: Rate { count: 100, period: seconds(60) },
+            attempts: Quota::parse("10/1m").unwrap(),
+            source_attempts: Quota::parse("100/1m").unwrap(),
             nodes: NonZeroU32::MIN,
         },
     }

@@ -15,7 +15,6 @@ impl Settings {
     pub fn told(&self) -> BTreeMap<&'static str, String> {
         let StoreUrl::Sqlite(database) = &self.store;
         let (keys, tokens, audit) = (&self.keys, &self.tokens, &self.audit);
-        let rate = |rate: super::Rate| format!("{}/{}", rate.count, span_text(rate.period));
         let list = |texts: Vec<String>| texts.join(",");
         let algorithms = keys.algorithms.iter().map(|algorithm| algorithm.as_str().to_owned());
         let proxies = self.public.trusted_proxies.iter().map(ToString::to_string);
@@ -48,8 +47,8 @@ impl Settings {
             told(&o::AUDIT_CHECKPOINT, span_text(audit.checkpoint)),
             told(&o::AUDIT_DEADLINE, span_text(audit.deadline)),
             told(&o::AUDIT_BODY_RETENTION, span_text(audit.body_retention)),
-            told(&o::LIMITS_ATTEMPTS, rate(self.limits.attempts)),
-            told(&o::LIMITS_SOURCE_ATTEMPTS, rate(self.limits.source_attempts)),
+            told(&o::LIMITS_ATTEMPTS, self.limits.attempts.to_string()),
+            told(&o::LIMITS_SOURCE_ATTEMPTS, self.limits.source_attempts.to_string()),
             told(&o::LIMITS_NODES, self.limits.nodes.to_string()),
         ])
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::complaint::Wrong;
 use super::network::Network;
 use crate::jose::Algorithm;
+use crate::limits::Quota;
 use crate::time::{parse_span, span_text};
 
 /// The name of a node: 1 to 64 of `A-Z a-z 0-9 . _ -`.
@@ -41,15 +42,6 @@ impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// At most `count` in each `period`, written `count/period`, such as `10/1m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many; at least one.
-    pub count: u32,
-    /// In which time; one second to one day.
-    pub period: Duration,
 }
 
 /// The database that holds everything; more drivers are more variants.
@@ -159,15 +151,15 @@ pub(super) fn algorithms(text: &str) -> Result<Vec<Algorithm>, Wrong> {
     Ok(algorithms)
 }
 
-/// `count/period`, such as `10/1m`.
-pub(super) fn rate(text: &str) -> Result<Rate, Wrong> {
+/// `count/period`, such as `10/1m`; the period is whole seconds, at most a day.
+pub(super) fn rate(text: &str) -> Result<Quota, Wrong> {
     let bad = |because: String| Wrong::new(format!("{text:?} is not a rate"), because);
     let example = "write a count and a period, such as \"10/1m\"";
     let (number, period) = text.split_once('/').ok_or_else(|| bad(example.to_owned()))?;
     let number = count(number, 1_000_000_000).map_err(|wrong| bad(format!("{example}: {}", wrong.fix)))?;
-    let period = span(period, Duration::from_secs(1), Duration::from_hours(24))
+    let period = whole_seconds(period, Duration::from_secs(1), Duration::from_hours(24))
         .map_err(|wrong| bad(format!("{example}: {}", wrong.fix)))?;
-    Ok(Rate { count: number.get(), period })
+    Quota::new(number, period, number).map_err(|why| bad(format!("{example}: {why}")))
 }
 
 /// `sqlite:PATH`. A refusal never repeats the text, which may hold a password.

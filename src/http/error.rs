@@ -38,6 +38,13 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
             }
             response
         }
+        Denial::Throttled(wait) => {
+            let error = (ErrorCode::RateLimited, "too many attempts failed; see Retry-After");
+            let mut response = oauth(StatusCode::TOO_MANY_REQUESTS, error, request_id);
+            let seconds = limit_headers::wait_seconds(*wait).saturating_add(spread(request_id).into());
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
         Denial::Failed(fault) => {
             tell(fault, short_of(fault), request_id, "no token was issued");
             unavailable("the service cannot issue tokens right now; see Retry-After", request_id)
@@ -49,7 +56,7 @@ pub(super) fn denied(denial: &Denial, request_id: &str) -> Response {
 pub(super) fn not_told(denial: &Denial, request_id: &str) -> Response {
     match denial {
         Denial::Failed(fault) => not_answered(fault, short_of(fault), request_id),
-        Denial::Refused(_) | Denial::Limited(_) => denied(denial, request_id),
+        Denial::Refused(_) | Denial::Limited(_) | Denial::Throttled(_) => denied(denial, request_id),
     }
 }
 
@@ -199,8 +206,11 @@ pub(super) fn written(
 
 /// One to five seconds, spread over the callers so that they do not come back together.
 fn jittered(request_id: &str) -> HeaderValue {
-    let spread = request_id.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    HeaderValue::from(1 + spread % 5)
+    HeaderValue::from(spread(request_id))
+}
+
+fn spread(request_id: &str) -> u32 {
+    1 + request_id.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 5
 }
 
 /// A problem document of the admin API. RFC 9457.

@@ -16,7 +16,7 @@ use crate::audit::recorder::{RecordFault, Recorder};
 use crate::clients::{Authenticated, Authenticator, NotAuthenticated};
 use crate::failpoint::failpoint;
 use crate::keys::signer::{NoSignature, Signer};
-use crate::limits::{Decision, Limiter, NoTurn, Turns};
+use crate::limits::{Decision, Limiter, NoTurn, Source, Turns};
 use crate::oauth::claims::{Grant, Jti};
 use crate::oauth::credential::Credential;
 use crate::oauth::request::TokenRequest;
@@ -88,6 +88,8 @@ pub enum Denial {
     Refused(OAuthError),
     /// The client may come back after this time.
     Limited(Decision),
+    /// Too many attempts to authenticate failed. The caller may come back after this time.
+    Throttled(Duration),
     /// We failed; the cause is for the log only.
     Failed(Fault),
 }
@@ -222,12 +224,17 @@ impl Mint {
         credential: &Credential,
         origin: &Origin,
     ) -> Result<Authenticated, Denial> {
-        match self.parts.authenticator.authenticate(policy, credential).await {
+        let source = Source::of(origin.source_ip);
+        match self.parts.authenticator.authenticate(policy, credential, source).await {
             Ok(client) => Ok(client),
             Err(NotAuthenticated::Refused { known }) => {
                 let error = OAuthError::INVALID_CLIENT;
                 self.parts.denials.stranger(error.code.as_str(), known.as_ref(), origin);
                 Err(Denial::Refused(error))
+            }
+            Err(NotAuthenticated::Throttled { known, wait }) => {
+                self.parts.denials.stranger("throttled", known.as_ref(), origin);
+                Err(Denial::Throttled(wait))
             }
             Err(NotAuthenticated::NotDone(why)) => Err(why.into()),
             Err(NotAuthenticated::NotRecorded(why)) => Err(why.into()),

@@ -30,7 +30,12 @@ pub fn rate_limit(decision: &Decision) -> Option<String> {
 
 /// The value of `Retry-After` in seconds, at least 1; `None` when the request was admitted.
 pub fn retry_after(decision: &Decision) -> Option<u64> {
-    decision.retry_after.map(|wait| seconds(wait).max(1))
+    decision.retry_after.map(wait_seconds)
+}
+
+/// A wait as `Retry-After` tells it: whole seconds, rounded up, at least 1.
+pub fn wait_seconds(wait: Duration) -> u64 {
+    seconds(wait).max(1)
 }
 
 /// Whole seconds, rounded up, so that who waits them has waited long enough.

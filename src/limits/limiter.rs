@@ -13,17 +13,14 @@
 mod counts;
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{NotKeyed, RateLimiter, StateStore};
-
 pub use counts::{LimiterReading, ScopeCounts};
 
-use super::quota::{MAX_DEBT, nanos, rescaled};
+use super::gcra::{bounded, take};
+use super::quota::rescaled;
 use super::{Charge, Decision, Enforce, Quota, ScopeState};
 
 /// Locks that the keys are spread over; as many as a [`Mask`] has bits.
@@ -104,7 +101,7 @@ impl Shard {
             .states
             .get(&slot)
             .map_or(0, |state| rescaled(state.arrival.saturating_sub(now), state.interval, interval));
-        let (after, wait) = match decide(quota, before) {
+        let (after, wait) = match take(quota, before) {
             Ok(after) => (after, None),
             Err(wait) => (before, Some(wait)),
         };
@@ -126,59 +123,11 @@ impl Shard {
     }
 }
 
-/// The stage that governor writes to: one budget's debt, read before and written after.
-///
-/// A debt is relative to now, so this fits [`Origin`], whose now is always zero.
-struct Stage {
-    before: u64,
-    after: std::cell::Cell<u64>,
-}
-
-impl StateStore for Stage {
-    type Key = NotKeyed;
-
-    fn measure_and_replace<T, F, E>(&self, _: &NotKeyed, decide: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let (outcome, after) = decide(Some(Nanos::new(self.before)))?;
-        self.after.set(after.as_u64());
-        Ok(outcome)
-    }
-}
-
-/// A clock that stands at its origin. It is what lets a limiter be made anew
-/// for each quota and still read old state rightly.
-struct Origin;
-
-impl Clock for Origin {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Nanos::new(0)
-    }
-}
-
-/// Takes one permit under `debt`: the debt thereafter, or the time until one can be taken.
-fn decide(quota: &Quota, debt: u64) -> Result<u64, Duration> {
-    // The interval is at least one, so there always is such a quota; without one nothing passes.
-    let Some(rate) = governor::Quota::with_period(Duration::from_nanos(quota.interval())) else {
-        return Err(quota.period());
-    };
-    let stage = Stage { before: debt, after: std::cell::Cell::new(debt) };
-    // Three words on the stack: cheaper to make than to look up.
-    let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
-        RateLimiter::new(rate.allow_burst(quota.burst()), stage, Origin);
-    match limiter.check() {
-        Ok(()) => Ok(limiter.into_state_store().after.get()),
-        Err(refusal) => Err(refusal.wait_time_from(Origin.now())),
-    }
-}
-
 /// The shards of one request, locked. The stages are empty when this is made
 /// and when it is dropped.
 struct Locked<'a> {
     shards: [Option<MutexGuard<'a, Shard>>; SHARDS],
+    nodes: NonZeroU32,
     now: u64,
 }
 
@@ -193,11 +142,11 @@ impl Locked<'_> {
 
     /// Stages every budget of a charge; the longest wait when one of them refuses.
     fn stage(&mut self, charge: &Charge) -> Option<Duration> {
-        let now = self.now;
+        let (now, nodes) = (self.now, self.nodes);
         charge
             .slots()
             .filter_map(|(slot, quota)| match self.shard(slot) {
-                Some(shard) => shard.stage(slot, &quota, now),
+                Some(shard) => shard.stage(slot, &quota.divided(nodes), now),
                 // Cannot be, as every slot's shard was locked; nothing passes uncounted.
                 None => Some(quota.period()),
             })
@@ -224,9 +173,11 @@ impl Locked<'_> {
 
     /// What will be left for the charge's scope: the narrower of its budgets.
     fn state(&mut self, charge: &Charge, admitted: bool) -> Option<ScopeState> {
+        let nodes = self.nodes;
         let (remaining, wait) = charge
             .slots()
             .filter_map(|(slot, quota)| {
+                let quota = quota.divided(nodes);
                 let staged = self.shard(slot)?.stage.iter().find(|staged| staged.slot == slot)?;
                 let debt = if admitted { staged.after } else { staged.before };
                 Some((quota.remaining(debt), std::cmp::Reverse(quota.reset(debt))))
@@ -237,14 +188,24 @@ impl Locked<'_> {
 }
 
 /// The budgets of every client and scope, in memory, on this node.
+///
+/// Where several nodes share the limits, each enforces its part: together they admit at most
+/// `burst + nodes - 1` at once, and never more than the rate. An answer names the whole limit, which
+/// is the client's to use over all nodes; what is left of it, and the wait, are this node's.
 pub struct Limiter {
+    nodes: NonZeroU32,
     shards: [Mutex<Shard>; SHARDS],
 }
 
 impl Limiter {
-    /// All budgets full.
+    /// All budgets full, and no other node.
     pub fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()) }
+        Self::shared_by(NonZeroU32::MIN)
+    }
+
+    /// All budgets full, and divided by as many nodes.
+    pub fn shared_by(nodes: NonZeroU32) -> Self {
+        Self { nodes, shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
     /// Charges one permit to every scope in `charges` or, when a limit that is
@@ -337,7 +298,7 @@ impl Limiter {
         let mask = slots.fold(0, |mask: Mask, (slot, _)| mask | 1 << slot.shard());
         let mut bits = (0..SHARDS).map(|shard| mask >> shard & 1 == 1);
         let shards = self.shards.each_ref().map(|shard| bits.next().unwrap_or(false).then(|| lock(shard)));
-        let mut locked = Locked { shards, now: 0 };
+        let mut locked = Locked { shards, nodes: self.nodes, now: 0 };
         let now = locked.each().map(|shard| shard.latest).fold(bounded(now), u64::max);
         for shard in locked.each() {
             shard.latest = now;
@@ -375,11 +336,6 @@ fn distinct(charges: &[Charge]) -> impl Iterator<Item = &Charge> {
 /// lock leaves nothing to be afraid of; refusing everybody for ever would be worse.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Nanoseconds of the caller's clock, at most 73 years after its start, so that no sum overflows.
-fn bounded(now: Duration) -> u64 {
-    nanos(now).min(MAX_DEBT)
 }
 
 #[cfg(test)]

@@ -1,22 +1,28 @@
-//! Limits tied to scopes: what is charged for a request and what was decided about it.
+//! Limits tied to scopes, and to failed attempts: what is charged and what was decided about it.
 //!
-//! This file, `quota` and `headers` are pure: they ask no clock and hold no
-//! state. The state and the decision are in `limiter`. Nothing here knows who
-//! a client is: clients and scopes are numbers that the policy snapshot gives
-//! out, so only registered ones can ever take memory.
+//! This file, `quota`, `gcra`, `source` and `headers` are pure: they ask no clock
+//! and hold no state. The state is in `limiter`, which does not know who a client
+//! is: clients and scopes are numbers that the policy snapshot gives out, so only
+//! registered ones can ever take memory; and in `attempts`, for whoever fails to
+//! authenticate, with a bound of its own.
 //! The algorithm is GCRA (ITU-T I.371), the fields on the wire are
 //! draft-ietf-httpapi-ratelimit-headers.
 
+pub mod attempts;
+mod gcra;
 pub mod headers;
 pub mod limiter;
 pub mod line;
 pub mod quota;
+mod source;
 pub mod turns;
 
 use std::time::Duration;
 
+pub use attempts::Attempts;
 pub use limiter::{Limiter, LimiterReading, ScopeCounts};
 pub use quota::{BadQuota, Quota};
+pub use source::Source;
 pub use turns::{NoTurn, Turns};
 
 use crate::oauth::scope::ScopeToken;

@@ -104,6 +104,9 @@ impl Quota {
     /// most `burst + nodes - 1` at once, and never more than the whole rate.
     #[must_use]
     pub fn divided(self, nodes: NonZeroU32) -> Self {
+        if nodes == NonZeroU32::MIN {
+            return self;
+        }
         let (count, period) = match NonZeroU32::new(self.count.get() / nodes) {
             Some(share) if self.count.get().is_multiple_of(nodes.get()) => (share, self.period),
             // The period grows instead, so that the rate stays exact.

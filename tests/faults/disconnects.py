@@ -240,7 +240,7 @@ def main():
     parser.add_argument("--storm", type=int, default=1_000, help="connections at once with 256 open files")
     args = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="mintmark-disconnects-"))
-    server = mintmark.Server(args.binary, home, env={"MINTMARK_KEYS__ALGORITHMS": ",".join(ALGORITHMS)})
+    server = mintmark.Server(args.binary, home, env={"MINTMARK_KEYS__ALGORITHMS": ",".join(ALGORITHMS)} | mintmark.MANY_ATTEMPTS)
     try:
         server.init()
         server.start().wait_ready(timeout=60)

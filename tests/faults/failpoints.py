@@ -66,7 +66,7 @@ class Stage:
 
     def __init__(self, binary):
         self.home = Path(tempfile.mkdtemp(prefix="mintmark-failpoints-"))
-        self.server = mintmark.Server(binary, self.home, env=times.Times.env(TIMES, ALGORITHMS))
+        self.server = mintmark.Server(binary, self.home, env=times.Times.env(TIMES, ALGORITHMS) | mintmark.MANY_ATTEMPTS)
         self.server.init()
         self.server.start().wait_ready()
         self.noise = noise.Noise(self.server, self.server.register(), noise.Ledger(self.home / "ledger"))

@@ -128,7 +128,7 @@ def main():
     parser.add_argument("--calm", type=float, default=2.0, help="seconds of load before and after each change")
     args = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="mintmark-secrets-"))
-    server = mintmark.Server(args.binary, home)
+    server = mintmark.Server(args.binary, home, env=mintmark.MANY_ATTEMPTS)
     try:
         server.init()
         server.start().wait_ready()

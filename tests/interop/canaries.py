@@ -401,7 +401,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mintmark-canaries-") as folder:
         admin_port = mintmark.free_port()
         server = mintmark.Server(args.binary, Path(folder) / "node", env={
-            "RUST_LOG": "trace", "MINTMARK_ADMIN__LISTEN": f"127.0.0.1:{admin_port}"})
+            "RUST_LOG": "trace", "MINTMARK_ADMIN__LISTEN": f"127.0.0.1:{admin_port}"} | mintmark.MANY_ATTEMPTS)
         server.init()
         try:
             server.start().wait_ready()

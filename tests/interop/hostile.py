@@ -227,7 +227,7 @@ def main():
     parser.add_argument("binary", nargs="?", default="target/debug/mintmark")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mintmark-hostile-") as home:
-        server = mintmark.Server(args.binary, home, env={"RUST_LOG": "info"})
+        server = mintmark.Server(args.binary, home, env={"RUST_LOG": "info"} | mintmark.MANY_ATTEMPTS)
         server.init()
         try:
             server.start().wait_ready()

@@ -1,5 +1,6 @@
 //! Who asks, by `private_key_jwt`: what a client signs lets it in once, and nothing else does.
 
+mod failing;
 mod registering;
 mod replay;
 
@@ -10,7 +11,7 @@ use mintmark::jose::{Algorithm, KeyPair};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, ISSUER, SeededEntropy, TestClient, TestMint, contains, form_request, with_mint,
+    Answer, ISSUER, SeededEntropy, TestClient, TestMint, contains, form_request, with_mint, with_settings,
 };
 
 const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -191,7 +192,8 @@ async fn every_failure_looks_the_same_byte_for_byte() {
 
 #[tokio::test]
 async fn headers_and_claims_are_held_to_the_rules() {
-    with_mint(async |mint| {
+    let many = ("MINTMARK_LIMITS__ATTEMPTS", "1000000/1m");
+    with_settings(&[many], async |mint| {
         let web = usual_machine(mint).await;
         let now = web.claims(mint, "")["iat"].as_u64().unwrap();
         let claims = [

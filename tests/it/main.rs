@@ -21,6 +21,7 @@ mod token_endpoint;
 
 mod client_assertions;
 mod client_authentication;
+mod guessing;
 mod introspection;
 mod issued_tokens;
 mod revocation;

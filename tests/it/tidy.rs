@@ -24,6 +24,7 @@ const ROWS: [(&str, &[&str]); 8] = [
             "introspect",
             "issue",
             "clients",
+            "limits::attempts",
             "limits::limiter",
             "limits::turns",
             "keys::in_process",
@@ -63,6 +64,8 @@ const ROWS: [(&str, &[&str]); 8] = [
             // Its signature may have to be waited for; composing only passes the handle on.
             "keys::active",
             "limits",
+            // governor wants a clock; this one stands still.
+            "limits::gcra",
             "audit",
             "jose",
             "telemetry::cadence",

@@ -1,10 +1,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
 use crate::ambient::SystemEntropy;
 use crate::clients::secret::Made;
+use crate::limits::Quota;
 use crate::oauth::credential::AuthMethod;
 use crate::policy::{Client, ClientId, SecretHash};
 use crate::time::Timestamp;
@@ -39,7 +41,10 @@ impl Room {
         let Made { secret, hash } = secret::make(secret, [7; 16], Timestamp::from_seconds(0)).unwrap();
         let (clock, last_uses) = (Arc::new(Seconds(AtomicU64::new(1_000))), Arc::new(LastUses::default()));
         let workers = Workers::new(places, 0);
-        let authenticator = ClientSecrets::new(workers, clock.clone(), &entropy, last_uses.clone()).unwrap();
+        let limits = [Quota::parse("10/1m").unwrap(), Quota::parse("100/1m").unwrap()];
+        let attempts = Arc::new(Attempts::new(limits[0], limits[1], clock.clone(), &[1; 32]));
+        let kept = (last_uses.clone(), attempts);
+        let authenticator = ClientSecrets::new(workers, clock.clone(), &[2; 32], kept);
         Self { clock, last_uses, authenticator, secret, hash }
     }
 
@@ -53,7 +58,10 @@ impl Room {
 
     async fn ask(&self, policy: &Policy) -> Result<String, NotAuthenticated> {
         let credential = self.credential();
-        self.authenticator.authenticate(policy, &credential).await.map(|found| found.secret_id)
+        self.authenticator
+            .authenticate(policy, &credential, Source::of(None))
+            .await
+            .map(|found| found.secret_id)
     }
 }
 
@@ -123,7 +131,8 @@ async fn a_secret_that_is_too_long_is_refused_unhashed() {
         for client_id in ["web", "nobody"] {
             let secret = SecretString::from("x".repeat(length));
             let credential = PresentedSecret { secret, client_id: client_id.to_owned(), ..room.credential() };
-            let refused = room.authenticator.authenticate(&policy, &credential).await.unwrap_err();
+            let refused =
+                room.authenticator.authenticate(&policy, &credential, Source::of(None)).await.unwrap_err();
             let is_unhashed = matches!(refused, NotAuthenticated::Refused { .. });
             assert_eq!(is_unhashed, unhashed, "{client_id} {length}");
         }
@@ -136,7 +145,7 @@ async fn a_use_is_noted_when_the_door_opens_and_not_before() {
     let id = room.hash.secret_id.as_str();
     let policy = with_a_client(1, std::slice::from_ref(&room.hash));
     let wrong = PresentedSecret { method: AuthMethod::ClientSecretPost, ..room.credential() };
-    assert!(room.authenticator.authenticate(&policy, &wrong).await.is_err());
+    assert!(room.authenticator.authenticate(&policy, &wrong, Source::of(None)).await.is_err());
     assert_eq!(room.last_uses.at(id), None, "the right secret by the wrong method opens nothing");
     for now in [1_000, 1_001, 1_400] {
         room.clock.0.store(now, Ordering::Relaxed);

@@ -22,6 +22,8 @@ fn of_a_client(operation: Operation) -> Operation {
         .answer("400", "the request cannot be granted", JSON, error())
         .answer("401", "no client is known by this credential", JSON, error())
         .with("401", "WWW-Authenticate", any_text(), "Basic")
+        .answer("429", "too many attempts to authenticate failed", JSON, error())
+        .with("429", "Retry-After", number(1, u64::from(u32::MAX)), "seconds")
         .answer("500", "a fault of ours", JSON, error())
         .answer("503", "the service cannot do this now", JSON, error())
 }
@@ -33,8 +35,12 @@ fn tokens() -> [Operation; 3] {
         .answer("200", "an access token", JSON, named("Token"))
         .with("200", "RateLimit-Policy", any_text(), "the limits of the scopes")
         .with("200", "RateLimit", any_text(), "what is left of them")
-        .answer("429", "the limit of a scope is exhausted", JSON, named("OAuthError"))
-        .with("429", "Retry-After", number(1, u64::from(u32::MAX)), "seconds")
+        .answer(
+            "429",
+            "the limit of a scope is exhausted, or too many attempts to authenticate failed",
+            JSON,
+            named("OAuthError"),
+        )
         .with("429", "RateLimit-Policy", any_text(), "the limits of the scopes")
         .with("429", "RateLimit", any_text(), "what is left of them");
     let introspect =
