@@ -90,17 +90,12 @@ impl<W> Line<W> {
 
     /// Frees a turn. Who is given back has it now; `None` where nobody waits.
     pub fn free(&mut self, now: Duration) -> Option<W> {
-        let next = self.next_place(now).and_then(|place| self.leave(place).map(|waiter| (place, waiter)));
-        match next {
-            Some((place, waiter)) => {
-                self.last = place.client;
-                Some(waiter)
-            }
-            None => {
-                self.out = self.out.saturating_sub(1);
-                None
-            }
-        }
+        let Some(place) = self.next_place(now) else {
+            self.out = self.out.saturating_sub(1);
+            return None;
+        };
+        self.last = place.client;
+        self.leave(place)
     }
 
     /// Takes a waiter out of the line, if it is still in it.

@@ -44,7 +44,7 @@ async fn until(holds: impl Fn() -> bool) {
 async fn who_gets_no_turn_is_told_to_come_again_and_is_charged_and_recorded_nothing() {
     with_mint(async |mint| {
         let reader = counted(mint).await;
-        let taken = all_turns(mint).await;
+        let all = all_turns(mint).await;
         for _ in 0..3 {
             let refused = mint.token(&reader, "").await;
             refused.assert_refused(503, "temporarily_unavailable");
@@ -55,7 +55,7 @@ async fn who_gets_no_turn_is_told_to_come_again_and_is_charged_and_recorded_noth
         mint.token(&reader, "scope=unknown").await.assert_refused(400, "invalid_scope");
         mint.token(&reader.with_secret("wrong"), "").await.assert_refused(401, "invalid_client");
 
-        drop(taken);
+        drop(all);
         let answer = mint.token(&reader, "").await;
         assert!(
             answer.assert_status(200).header("ratelimit").contains(";r=998;"),
@@ -74,7 +74,7 @@ async fn documents_and_the_admin_socket_go_on_whoever_waits() {
         let reader = counted(mint).await;
         let token = mint.token(&reader, "").await.access_token().unwrap();
         mint.tick().await;
-        let taken = all_turns(mint).await;
+        let all = all_turns(mint).await;
         let waiting = mint.token(&reader, "");
         let meanwhile = async {
             until(|| turns(mint).waiting > 0).await;
@@ -92,7 +92,7 @@ async fn documents_and_the_admin_socket_go_on_whoever_waits() {
             mint.introspect(&reader, &token).await.assert_status(200);
             mint.get("/log/tile/0/000.p/1").await.assert_status(200);
             mint.admin_get("/admin/v1/clients/reader").await.assert_status(200);
-            drop(taken);
+            drop(all);
         };
         // Whether the one that waited had the patience is not asked here.
         tokio::join!(waiting, meanwhile);
@@ -105,14 +105,14 @@ async fn documents_and_the_admin_socket_go_on_whoever_waits() {
 async fn who_goes_away_while_waiting_leaves_the_line_and_nothing_is_done_for_it() {
     with_mint(async |mint| {
         let reader = counted(mint).await;
-        let taken = all_turns(mint).await;
+        let all = all_turns(mint).await;
         let served = mint.serve().await;
         let connection = served.send(&on_the_wire(reader.request("")).await).await;
         until(|| turns(mint).waiting > 0).await;
         drop(connection);
         until(|| turns(mint).waiting == 0).await;
         assert_eq!(turns(mint).turned_away, 0, "it left, and was not turned away");
-        drop(taken);
+        drop(all);
         served.close().await;
         assert_eq!((turns(mint).in_use, mint.issued().await), (0, 1));
         let answer = mint.token(&reader, "").await;
@@ -125,14 +125,14 @@ async fn who_goes_away_while_waiting_leaves_the_line_and_nothing_is_done_for_it(
 async fn on_the_wire(request: Request<Body>) -> Vec<u8> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let mut head = format!(
-        "{} {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n",
+    let fields = parts.headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH);
+    let fields: String =
+        fields.map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap())).collect();
+    let head = format!(
+        "{} {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{fields}",
         parts.method,
         parts.uri,
         body.len()
     );
-    for (name, value) in parts.headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH) {
-        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
-    }
     [head.as_bytes(), b"\r\n", &body].concat()
 }

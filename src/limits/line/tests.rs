@@ -103,7 +103,7 @@ impl Model {
         };
         let line: Vec<_> = self.waiting.iter().filter(|(_, waiter)| waiter.0 == next.0).collect();
         let (oldest, newest) = (line.first().unwrap().1, line.last().unwrap().1);
-        let is_fresh = self.now - self.arrivals[oldest.1] <= FRESH;
+        let is_fresh = self.now.saturating_sub(self.arrivals[oldest.1]) <= FRESH;
         assert_eq!(
             next,
             if is_fresh { oldest } else { newest },

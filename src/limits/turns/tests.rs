@@ -34,7 +34,7 @@ async fn a_free_turn_is_taken_at_once_and_is_free_again_when_dropped() {
 async fn who_waits_gets_the_next_turn_or_is_turned_away_in_time() {
     let turns = turns(1);
     let turn = turns.take(1).await.unwrap();
-    let (served, _) = tokio::join!(turns.take(2), async {
+    let (served, ()) = tokio::join!(turns.take(2), async {
         assert!(turns.are_short());
         tokio::time::advance(Duration::from_millis(15)).await;
         drop(turn);
