@@ -169,8 +169,17 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let by_hand = (builtin, &served, standings.clone(), (last_uses, hashing.clone()));
     let admin = administration(settings, &ground, by_hand);
     let counted = Counted::new(clock);
-    let measured =
-        Measured { admin: &admin, limiter: &limiter, standings, hashing, remembered, counted: &counted };
+    let measured = Measured {
+        admin: &admin,
+        limiter: &limiter,
+        attempts: &attempts,
+        turns: &turns,
+        rooms: &rooms,
+        standings,
+        hashing,
+        remembered,
+        counted: &counted,
+    };
     let metrics = metrics(&ground, measured);
     let public = public(
         settings,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Assertions, ClientSecrets};
 use crate::audit::recorder::RecordFault;
-use crate::limits::Source;
+use crate::limits::{Attempts, Source};
 use crate::oauth::credential::{AuthMethod, Credential};
 use crate::policy::{ClientId, Policy, RegisteredClient};
 use crate::workers::NotDone;
@@ -46,12 +46,13 @@ pub enum NotAuthenticated {
 pub struct Authenticator {
     secrets: ClientSecrets,
     assertions: Assertions,
+    attempts: Arc<Attempts>,
 }
 
 impl Authenticator {
-    /// Takes who knows secrets and who knows assertions.
-    pub fn new(secrets: ClientSecrets, assertions: Assertions) -> Self {
-        Self { secrets, assertions }
+    /// Takes who knows secrets, who knows assertions, and who counts what fails.
+    pub fn new(secrets: ClientSecrets, assertions: Assertions, attempts: Arc<Attempts>) -> Self {
+        Self { secrets, assertions, attempts }
     }
 
     /// Tells which client this credential belongs to, under the policy in force. An assertion is used
@@ -62,9 +63,13 @@ impl Authenticator {
         credential: &Credential,
         source: Source,
     ) -> Result<Authenticated, NotAuthenticated> {
-        match credential {
+        let authenticated = match credential {
             Credential::Secret(secret) => self.secrets.authenticate(policy, secret, source).await,
             Credential::Assertion(assertion) => self.assertions.authenticate(policy, assertion, source).await,
+        };
+        if matches!(authenticated, Err(NotAuthenticated::Throttled { .. })) {
+            self.attempts.note_throttled();
         }
+        authenticated
     }
 }

@@ -41,7 +41,7 @@ mod socket;
 mod stream;
 
 pub use door::Door;
-use held::Held;
+use held::{Held, Kept};
 use rooms::{Place, Rooms};
 pub use socket::bind_admin_socket;
 use stream::{Peer, Stream, shake_hands};
@@ -166,6 +166,7 @@ struct House {
     builder: Builder<TokioExecutor>,
     tls: Option<Arc<Tls>>,
     rooms: Rooms,
+    kept: Arc<Kept>,
     parting: AtomicBool,
     seats: Mutex<Seats>,
 }
@@ -206,6 +207,7 @@ impl House {
             builder: builder(caps),
             tls,
             rooms: Rooms::new(caps),
+            kept: Kept::new(caps.kept_bytes),
             parting: AtomicBool::new(false),
             seats: Mutex::default(),
         }
@@ -317,10 +319,11 @@ impl House {
         let mut response = if is_kept_for_last || self.has_room_for(place).await {
             let received = self.bounded.receive(request).await;
             under_way.complete();
-            match received {
+            let response = match received {
                 Ok(request) => self.bounded.handle(request).await,
                 Err(refused) => refused,
-            }
+            };
+            if self.kept.has_room(response.body()) { response } else { self.bounded.no_room(version) }
         } else {
             under_way.complete();
             self.bounded.no_room(version)
@@ -367,7 +370,7 @@ impl Seat {
             }
             async move {
                 let response = house.answer(request, &place, &mut under_way).await;
-                Ok::<_, Infallible>(response.map(|body| Body::new(Held::new(body, under_way))))
+                Ok::<_, Infallible>(response.map(|body| Body::new(Held::new(body, &house.kept, under_way))))
             }
         });
         let paced = Paced::new(stream, Arc::clone(&self.pulse), self.house.bounded.caps());

@@ -67,6 +67,8 @@ pub struct Caps {
     pub uri_bytes: usize,
     /// The body of a request, however it is framed, else 413.
     pub body_bytes: usize,
+    /// Answers that wait for their peers, all together; beyond it great ones are 503.
+    pub kept_bytes: u64,
     /// HTTP/2: requests at once on one connection.
     pub h2_streams: u32,
     /// HTTP/2: resets that are remembered before the connection is ended.
@@ -89,6 +91,7 @@ impl Default for Caps {
             header_bytes: 16 * 1024,
             uri_bytes: 8 * 1024,
             body_bytes: 64 * 1024,
+            kept_bytes: 64 * 1024 * 1024,
             h2_streams: 64,
             h2_resets: 20,
         }

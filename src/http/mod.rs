@@ -42,7 +42,7 @@ use crate::telemetry::Health;
 
 pub use axum::Router;
 pub use origin::RequestIds;
-pub use shed::{RoomReading, Rooms};
+pub use shed::Rooms;
 
 /// What the public listener serves.
 pub struct Public {

@@ -25,15 +25,18 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::bounds::Caps;
+
+mod pulse;
+
+pub(super) use pulse::{Ask, InFlight, Pulse};
 
 /// The answer to a head that does not end.
 const REQUEST_TIMEOUT: &[u8] =
@@ -47,162 +50,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// And how much of it is read and forgotten.
 const MOST_FORGOTTEN: usize = 256 * 1024;
 
-/// What a connection can be asked from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// Say farewell in time: the door will be shut soon.
-    Part = 1,
-    /// Make room, if no request is under way.
-    Leave = 2,
-    /// Make room, if no request is complete and being handled.
-    Yield = 4,
-    /// Finish what is under way, take nothing new.
-    Finish = 8,
-    /// End now.
-    Abort = 16,
-}
-
-/// What was asked since the last look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked(u8);
-
-impl Asked {
-    pub(super) fn has(self, what: Ask) -> bool {
-        self.0 & what as u8 != 0
-    }
-}
-
 /// Bytes that lie with the kernel and that nobody has read: an idle connection that has some is not idle.
 pub(super) trait Unread {
     fn has_unread(&self) -> bool;
-}
-
-/// What is known about one connection from outside it.
-#[derive(Debug)]
-pub(super) struct Pulse {
-    /// Requests whose head is complete and whose answer is not yet handed over.
-    in_flight: AtomicU32,
-    /// Those of them that are complete.
-    handled: AtomicU32,
-    /// A head has begun and is not complete.
-    receiving: AtomicBool,
-    speaks_http2: AtomicBool,
-    /// Counts the beginnings and ends of requests.
-    turns: AtomicU32,
-    opened: Instant,
-    /// Milliseconds from `opened` to the last answer, or to the beginning of what is being received.
-    active: AtomicU64,
-    asked: AtomicU8,
-    /// Whoever is quiet shall go: for the sake of others, or for good.
-    makes_room: AtomicBool,
-    finishes: AtomicBool,
-    called: Notify,
-}
-
-impl Pulse {
-    pub(super) fn new() -> Self {
-        Self {
-            in_flight: AtomicU32::new(0),
-            handled: AtomicU32::new(0),
-            receiving: AtomicBool::new(false),
-            speaks_http2: AtomicBool::new(false),
-            turns: AtomicU32::new(0),
-            opened: Instant::now(),
-            active: AtomicU64::new(0),
-            asked: AtomicU8::new(0),
-            makes_room: AtomicBool::new(false),
-            finishes: AtomicBool::new(false),
-            called: Notify::new(),
-        }
-    }
-
-    /// A request is under way until the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        self.turns.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.receiving.store(false, Ordering::Relaxed);
-        self.makes_room.store(false, Ordering::Relaxed);
-        self.mark_active(Instant::now());
-        InFlight { pulse: Arc::clone(self), complete: false }
-    }
-
-    pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire) > 0
-    }
-
-    /// A request is complete and its answer is not yet handed over.
-    pub(super) fn is_handling(&self) -> bool {
-        self.handled.load(Ordering::Acquire) > 0
-    }
-
-    /// Nothing of a request is there.
-    pub(super) fn is_quiet(&self) -> bool {
-        !self.is_busy() && !self.receiving.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn speaks_http2(&self) -> bool {
-        self.speaks_http2.load(Ordering::Relaxed)
-    }
-
-    /// When it last did something for a request, when that began which is being received, or when it was opened.
-    pub(super) fn last_active(&self) -> Instant {
-        self.opened + Duration::from_millis(self.active.load(Ordering::Relaxed))
-    }
-
-    /// Who goes first when room is wanted: those that never asked for anything, and among equals the longest inactive.
-    pub(super) fn rank(&self) -> (bool, Instant) {
-        (self.turns.load(Ordering::Relaxed) > 0, self.last_active())
-    }
-
-    pub(super) fn ask(&self, what: Ask) {
-        match what {
-            Ask::Leave => self.makes_room.store(true, Ordering::Relaxed),
-            Ask::Finish => self.finishes.store(true, Ordering::Relaxed),
-            Ask::Part | Ask::Yield | Ask::Abort => {}
-        }
-        self.asked.fetch_or(what as u8, Ordering::Release);
-        self.called.notify_one();
-    }
-
-    /// Waits until something is asked.
-    pub(super) async fn asked(&self) -> Asked {
-        self.called.notified().await;
-        Asked(self.asked.swap(0, Ordering::Acquire))
-    }
-
-    fn mark_active(&self, now: Instant) {
-        let since = now.saturating_duration_since(self.opened).as_millis();
-        self.active.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-}
-
-/// One request under way.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    pulse: Arc<Pulse>,
-    complete: bool,
-}
-
-impl InFlight {
-    /// Its last byte has come: from now on it is ours to answer.
-    pub(super) fn complete(&mut self) {
-        if !self.complete {
-            self.complete = true;
-            self.pulse.handled.fetch_add(1, Ordering::Release);
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.pulse.mark_active(Instant::now());
-        if self.complete {
-            self.pulse.handled.fetch_sub(1, Ordering::Release);
-        }
-        // In this order: one who sees the request gone must see its turn too.
-        self.pulse.turns.fetch_add(1, Ordering::Relaxed);
-        self.pulse.in_flight.fetch_sub(1, Ordering::Release);
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,8 +81,10 @@ pub(super) struct Paced<I> {
     protocol: Protocol,
     /// The pulse's turns when the wait was last looked at.
     turns: u32,
-    /// Something was written since then.
-    wrote: bool,
+    /// When something was written last, if that was since then.
+    wrote: Option<Instant>,
+    /// When something was written last.
+    moved: Instant,
     /// Something was written since the last flush.
     unflushed: bool,
     alarm: Pin<Box<Sleep>>,
@@ -261,7 +113,8 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
             since,
             protocol: Protocol::Unheard,
             turns: 0,
-            wrote: false,
+            wrote: None,
+            moved: since,
             unflushed: false,
             alarm: Box::pin(sleep_until(since + caps.idle_timeout)),
             stall: None,
@@ -282,16 +135,16 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
             self.pulse.speaks_http2.store(is_http2, Ordering::Relaxed);
             self.since = Instant::now();
         }
-        if self.protocol == Protocol::Http1 && (self.wrote || self.waiting == Waiting::ForRequest) {
-            self.wrote = false;
+        if self.protocol == Protocol::Http1 && (self.wrote.is_some() || self.waiting == Waiting::ForRequest) {
+            self.wrote = None;
             self.turns = self.pulse.turns.load(Ordering::Relaxed);
-            self.wait(Waiting::ForRestOfHead);
+            self.wait(Waiting::ForRestOfHead, Instant::now());
         }
     }
 
-    fn wait(&mut self, what: Waiting) {
+    fn wait(&mut self, what: Waiting, since: Instant) {
         self.waiting = what;
-        self.since = Instant::now();
+        self.since = since;
         self.pulse.receiving.store(what == Waiting::ForRestOfHead, Ordering::Relaxed);
         self.pulse.mark_active(self.since);
     }
@@ -303,16 +156,21 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
         // What is written before the first request of HTTP/2 is settings and the like.
         let awaits_first = self.protocol == Protocol::Http2 && turns == 0;
         // An HTTP/2 request may have ended and its answer not yet be written.
-        if (self.wrote || turns != self.turns) && !awaits_first {
-            self.wrote = false;
+        if (self.wrote.is_some() || turns != self.turns) && !awaits_first {
+            // Counted from when it was, not from when it is seen: nothing may have had to be read since.
+            let since = self.wrote.max((turns != self.turns).then(|| self.pulse.last_active()));
+            self.wrote = None;
             self.turns = turns;
-            self.wait(Waiting::ForRequest);
+            self.wait(Waiting::ForRequest, since.unwrap_or(self.since));
         }
         let leaves = self.leaves_at(busy);
         if leaves.is_some_and(|at| at <= Instant::now()) {
             return self.leave();
         }
+        let is_held_up = busy && self.protocol == Protocol::Http2 && self.pulse.only_owes();
         let deadline = match self.waiting {
+            // No window is open to our answers: HTTP/1 has a stalled write instead.
+            _ if is_held_up => Some(self.moved.max(self.pulse.last_active()) + self.write),
             _ if busy => None,
             _ if awaits_first => Some(self.since + self.idle.min(self.header)),
             Waiting::ForRequest => Some(self.since + self.idle),
@@ -386,6 +244,11 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
         io::Error::from(io::ErrorKind::TimedOut)
     }
 
+    fn note_written(&mut self) {
+        self.moved = Instant::now();
+        self.wrote = Some(self.moved);
+    }
+
     fn wrote<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stall = None;
@@ -420,7 +283,7 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> AsyncWrite for Paced<I> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.io).poll_write(cx, bytes);
         if outcome.is_ready() {
-            this.wrote = true;
+            this.note_written();
             this.unflushed = true;
         }
         this.wrote(cx, outcome)
@@ -434,7 +297,7 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> AsyncWrite for Paced<I> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
         if outcome.is_ready() {
-            this.wrote = true;
+            this.note_written();
             this.unflushed = true;
         }
         this.wrote(cx, outcome)

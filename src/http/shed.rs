@@ -15,6 +15,7 @@ use axum::response::Response;
 use super::class::Class;
 use super::{RequestIds, error};
 use crate::limits::Turns;
+use crate::telemetry::ClassReading;
 
 /// Questions about tokens at once, and while tokens wait: behind them stand a few connections to the store.
 const INTROSPECTION: (usize, usize) = (256, 64);
@@ -45,19 +46,6 @@ struct Room {
 /// A request's place; free again when dropped.
 struct Place<'a>(&'a Room);
 
-/// What there is to tell of one class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoomReading {
-    /// `introspection`, `log` or `admin`.
-    pub class: &'static str,
-    /// So many at once.
-    pub limit: usize,
-    /// How many there are now.
-    pub in_use: usize,
-    /// How many were turned away, since the start.
-    pub turned_away: u64,
-}
-
 impl Rooms {
     /// Empty rooms, which become small while somebody waits for one of these `turns`.
     pub fn new(turns: Turns, request_ids: Arc<RequestIds>) -> Self {
@@ -66,13 +54,13 @@ impl Rooms {
     }
 
     /// What there is to tell of each.
-    pub fn readings(&self) -> [RoomReading; 3] {
+    pub fn readings(&self) -> [ClassReading; 3] {
         let rooms = [
             (Class::Introspection, &self.introspection),
             (Class::Log, &self.log),
             (Class::Admin, &self.admin),
         ];
-        rooms.map(|(class, room)| RoomReading {
+        rooms.map(|(class, room)| ClassReading {
             class: class.as_str(),
             limit: room.most,
             in_use: room.taken.load(Ordering::Relaxed),

@@ -13,6 +13,7 @@
 mod budgets;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ring::hmac;
@@ -51,6 +52,18 @@ pub struct Attempts {
     of_source: Budgets,
     clock: Arc<dyn Clock>,
     key: hmac::Key,
+    throttled: AtomicU64,
+}
+
+/// What there is to tell of failed attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptsReading {
+    /// How many attempts were answered that too many had failed, since the start.
+    pub throttled: u64,
+    /// Budgets of client ids from a source that are remembered.
+    pub own: usize,
+    /// Budgets of sources that are remembered.
+    pub of_source: usize,
 }
 
 impl Attempts {
@@ -58,7 +71,13 @@ impl Attempts {
     /// source. `key` is random and used for nothing else.
     pub fn new(own: Quota, of_source: Quota, clock: Arc<dyn Clock>, key: &[u8; 32]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-        Self { own: Budgets::new(own), of_source: Budgets::new(of_source), clock, key }
+        Self {
+            own: Budgets::new(own),
+            of_source: Budgets::new(of_source),
+            clock,
+            key,
+            throttled: AtomicU64::new(0),
+        }
     }
 
     /// Leave to look at this attempt, or the wait until there may be one.
@@ -128,6 +147,17 @@ impl Attempts {
         let now = self.clock.monotonic();
         self.own.sweep(now);
         self.of_source.sweep(now);
+    }
+
+    /// An attempt was answered that too many had failed.
+    pub fn note_throttled(&self) {
+        self.throttled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What there is to tell.
+    pub fn reading(&self) -> AttemptsReading {
+        let (own, of_source) = self.len();
+        AttemptsReading { throttled: self.throttled.load(Ordering::Relaxed), own, of_source }
     }
 
     /// How many budgets are remembered, of client ids and of sources.

@@ -8,8 +8,6 @@
 //! Whoever goes away while waiting leaves the line at once. Who is next is
 //! decided by [`line`](super::line); the lock around it is never held across an await.
 
-mod waits;
-
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,9 +15,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-pub use waits::{WAIT_BOUNDS, Waits};
-
 use super::line::{Line, Place};
+use crate::telemetry::{Histogram, HistogramReading, SPANS};
 
 /// As many for each core as fill it: with more under way nothing is issued sooner, only each token later.
 const TURNS_A_CORE: usize = 64;
@@ -44,6 +41,8 @@ pub struct Turns {
 struct Shared {
     patience: Duration,
     begun: Instant,
+    /// Of those who waited and got a turn.
+    waits: Histogram,
     inner: Mutex<Inner>,
 }
 
@@ -51,7 +50,6 @@ struct Inner {
     line: Line<oneshot::Sender<Turn>>,
     at_once: u64,
     turned_away: u64,
-    waits: Waits,
 }
 
 /// The right to issue one token. Dropped, it is the next one's.
@@ -60,7 +58,7 @@ pub struct Turn {
 }
 
 /// What there is to tell of the turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnsReading {
     /// How many there are.
     pub limit: usize,
@@ -72,8 +70,8 @@ pub struct TurnsReading {
     pub at_once: u64,
     /// How many waited and got none, since the start.
     pub turned_away: u64,
-    /// How long those waited that waited and got one, since the start.
-    pub waits: Waits,
+    /// How long those waited that waited and got one, since the start, nanoseconds.
+    pub waits: HistogramReading,
 }
 
 impl Default for Turns {
@@ -87,13 +85,9 @@ impl Default for Turns {
 impl Turns {
     /// `limit` turns, for which `room` may wait, each for `patience`; after `fresh` the newest of a client go first.
     pub fn new(limit: usize, room: usize, fresh: Duration, patience: Duration) -> Self {
-        let inner = Inner {
-            line: Line::new(limit, room, fresh),
-            at_once: 0,
-            turned_away: 0,
-            waits: Waits::default(),
-        };
-        Self { shared: Arc::new(Shared { patience, begun: Instant::now(), inner: Mutex::new(inner) }) }
+        let inner = Inner { line: Line::new(limit, room, fresh), at_once: 0, turned_away: 0 };
+        let (begun, waits) = (Instant::now(), Histogram::new(SPANS));
+        Self { shared: Arc::new(Shared { patience, begun, waits, inner: Mutex::new(inner) }) }
     }
 
     /// Takes a turn for this client, by its number; waits for one if it must.
@@ -116,7 +110,11 @@ impl Turns {
         drop(in_line);
         // A turn that came in the last moment is taken all the same.
         let turn = turn.map_or_else(|_| told.try_recv().ok(), Result::ok);
-        self.shared.lock().note(turn.is_some().then(|| self.shared.now().saturating_sub(begun)));
+        if turn.is_some() {
+            self.shared.waits.observe_span(self.shared.now().saturating_sub(begun));
+        } else {
+            self.shared.lock().turned_away += 1;
+        }
         turn.ok_or(NoTurn)
     }
 
@@ -134,17 +132,7 @@ impl Turns {
             waiting: inner.line.waiting(),
             at_once: inner.at_once,
             turned_away: inner.turned_away,
-            waits: inner.waits,
-        }
-    }
-}
-
-impl Inner {
-    /// What became of a waiter: how long it waited for its turn, or `None` where it got none.
-    fn note(&mut self, waited: Option<Duration>) {
-        match waited {
-            Some(waited) => self.waits.add(waited),
-            None => self.turned_away += 1,
+            waits: self.shared.waits.reading(),
         }
     }
 }

@@ -13,4 +13,4 @@ pub use health::{Health, HealthReading, Heartbeat, Readiness, TaskReading};
 pub use histogram::{Histogram, HistogramReading, SPANS};
 pub use lines::start_log;
 pub use seldom::Seldom;
-pub use traffic::{ENDS, OTHER, RouteReading, Traffic, TrafficReading, UnderWay};
+pub use traffic::{ClassReading, ENDS, OTHER, RouteReading, Traffic, TrafficReading, UnderWay};

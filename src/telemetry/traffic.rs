@@ -71,6 +71,19 @@ pub struct RouteReading {
     pub time: HistogramReading,
 }
 
+/// What there is to tell of a class of requests that is less important than tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassReading {
+    /// `introspection`, `log` or `admin`.
+    pub class: &'static str,
+    /// So many at once.
+    pub limit: usize,
+    /// How many there are now.
+    pub in_use: usize,
+    /// How many were turned away, since the start.
+    pub turned_away: u64,
+}
+
 impl Traffic {
     /// Nothing counted yet. A route of the table stands for its own path and for everything below it.
     pub fn new(listener: &'static str, routes: &[&'static str], clock: Arc<dyn Clock>) -> Arc<Self> {

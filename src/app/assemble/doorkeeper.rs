@@ -38,5 +38,6 @@ pub(super) fn doorkeeper(
     let kept = (last_uses.clone(), attempts.clone());
     let secrets = ClientSecrets::new(hashing.clone(), clock.clone(), &key(b"secrets"), kept);
     let remembered: (Count, Count) = (Box::new(secrets.remembered()), Box::new(assertions.remembered()));
-    Ok(Doorkeeper { authenticator: Authenticator::new(secrets, assertions), attempts, remembered })
+    let authenticator = Authenticator::new(secrets, assertions, attempts.clone());
+    Ok(Doorkeeper { authenticator, attempts, remembered })
 }

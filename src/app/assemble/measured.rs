@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::Ground;
 use crate::admin::Admin;
 use crate::audit::standing::Standings;
+use crate::http::Rooms;
 use crate::http::traffic::Counted;
-use crate::limits::Limiter;
+use crate::limits::{Attempts, Limiter, Turns};
 use crate::telemetry::metrics::{Count, Metrics, MetricsParts};
 use crate::workers::Workers;
 
@@ -14,6 +15,9 @@ use crate::workers::Workers;
 pub(super) struct Measured<'a> {
     pub(super) admin: &'a Arc<Admin>,
     pub(super) limiter: &'a Arc<Limiter>,
+    pub(super) attempts: &'a Arc<Attempts>,
+    pub(super) turns: &'a Turns,
+    pub(super) rooms: &'a Arc<Rooms>,
     pub(super) standings: Arc<Standings>,
     pub(super) hashing: Workers,
     /// Verified secrets and used assertions.
@@ -23,10 +27,14 @@ pub(super) struct Measured<'a> {
 
 /// Every number there is.
 pub(super) fn metrics(ground: &Ground, measured: Measured<'_>) -> Metrics {
+    let rooms = measured.rooms.clone();
     let (verified_secrets, used_assertions) = measured.remembered;
     Metrics::new(MetricsParts {
         policy: ground.policy.clone(),
         limiter: measured.limiter.clone(),
+        attempts: measured.attempts.clone(),
+        turns: measured.turns.clone(),
+        classes: Box::new(move || rooms.readings()),
         signer: ground.signer.clone(),
         rotator: ground.rotator.clone(),
         recorder: ground.recorder.clone(),

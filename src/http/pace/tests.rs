@@ -121,3 +121,36 @@ async fn one_who_still_sends_is_listened_to_after_our_last_word_but_not_for_ever
     served.shutdown().await.unwrap();
     assert_eq!(begun.elapsed().as_secs(), LINGER.as_secs());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_counted_from_the_last_word_and_not_from_when_it_is_noticed() {
+    let caps = Caps { header_timeout: Duration::from_secs(60), ..Caps::default() };
+    let (mut served, pulse, mut peer) = pair(&caps);
+    let begun = Instant::now();
+    peer.write_all(b"PRI * HTTP").await.unwrap();
+    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 10);
+    drop(pulse.begin());
+    // Nothing has to be read after these words, and so nobody looks until the alarm rings.
+    assert!(now(&mut served).await.is_pending());
+    served.write_all(b"settings").await.unwrap();
+    assert_eq!(served.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert!(begun.elapsed() < caps.idle_timeout + Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_nobody_takes_are_kept_for_so_long_and_no_longer() {
+    let caps = Caps::default();
+    let (mut served, pulse, mut peer) = pair(&caps);
+    peer.write_all(b"PRI * HTTP").await.unwrap();
+    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 10);
+    let (mut handled, mut answered) = (pulse.begin(), pulse.begin());
+    handled.complete();
+    answered.answered();
+    tokio::time::advance(caps.write_timeout * 3).await;
+    assert!(now(&mut served).await.is_pending(), "one of them is still being handled");
+    handled.answered();
+    assert!(pulse.is_busy() && !pulse.is_handling());
+    let begun = Instant::now();
+    assert_eq!(served.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert!(begun.elapsed() >= caps.write_timeout && begun.elapsed() < caps.write_timeout * 2);
+}

@@ -15,6 +15,7 @@ mod health;
 mod keys;
 mod limits;
 mod log;
+mod overload;
 mod policy;
 mod process;
 mod requests;
@@ -32,7 +33,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use self::sheet::Sheet;
-use super::{Health, Traffic};
+use super::{ClassReading, Health, Traffic};
 use crate::admin::Admin;
 use crate::ambient::Clock;
 use crate::audit::publisher::Publisher;
@@ -42,7 +43,7 @@ use crate::introspect::Revocations;
 use crate::issue::WallClock;
 use crate::keys::rotator::Rotator;
 use crate::keys::signer::Signer;
-use crate::limits::Limiter;
+use crate::limits::{Attempts, Limiter, Turns};
 use crate::policy::Policy;
 use crate::workers::Workers;
 
@@ -52,12 +53,21 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 /// Tells how many there are, whenever it is asked.
 pub type Count = Box<dyn Fn() -> u64 + Send + Sync>;
 
+/// Tells of the classes of requests that are less important than tokens.
+pub type Classes = Box<dyn Fn() -> [ClassReading; 3] + Send + Sync>;
+
 /// Whose numbers are read.
 pub struct MetricsParts {
     /// The policy in force.
     pub policy: Arc<ArcSwap<Policy>>,
     /// Holds clients to their limits.
     pub limiter: Arc<Limiter>,
+    /// Counts who fails to authenticate.
+    pub attempts: Arc<Attempts>,
+    /// Says how many tokens may be under way at once.
+    pub turns: Turns,
+    /// What gives way to tokens.
+    pub classes: Classes,
     /// Signs tokens.
     pub signer: Arc<Signer>,
     /// Rotates keys.
@@ -121,8 +131,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("mintmark");
         let mut add = Adder(&mut registry);
         add.group(limits::Limits { policy: policy.clone(), limiter: parts.limiter });
-        // `limits/attempts` (guesses that were held back) and `limits/turns` (whose turn it is under overload)
-        // have their place here: a group each, over their `reading()`.
+        let (turns, classes, attempts) = (parts.turns, parts.classes, parts.attempts);
+        add.group(overload::Overload { turns, classes, attempts });
         let traffic = parts.traffic;
         add.group(tokens::Tokens {
             signer: signer.clone(),

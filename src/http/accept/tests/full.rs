@@ -28,7 +28,7 @@ async fn documents_are_answered_while_every_connection_is_busy_and_nothing_else_
     let document = "GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     assert!(server.ask(document).await.ends_with("alive"));
     // No "connection: close" is asked for: the seat is wanted back at once.
-    let refused = server.ask("POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab").await;
+    let refused = server.ask("POST /oauth2/token HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab").await;
     assert_status(&refused, 503);
     assert!(refused.contains("retry-after: ") && refused.contains("connection: close"), "{refused}");
     assert!(server.ask(document).await.ends_with("alive"));
@@ -67,4 +67,18 @@ async fn the_slowest_sender_makes_room_and_one_who_is_handled_never_does() {
     assert_status(&server.ask(count("content-length: 2\r\n", "ab")).await, 200);
     assert_eq!(rest(&mut sender).await, "HTTP/1.1 100 Continue\r\n\r\n");
     assert!(timeout(SHORT, waiting.read_u8()).await.is_err(), "what is handled goes on");
+}
+
+#[tokio::test]
+async fn a_great_answer_is_refused_while_too_much_is_kept_for_others() {
+    let caps = Caps { kept_bytes: 10_000, ..Caps::default() };
+    let body = |size: usize| get(move || std::future::ready(Body::from(vec![b'x'; size])));
+    let router = Router::new().route("/great", body(20_000)).route("/small", body(4_096));
+    let server = start(router, caps, LONG).await;
+    let ask =
+        async |path| server.ask(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
+    let refused = ask("/great").await;
+    assert_status(&refused, 503);
+    assert!(refused.contains("retry-after: "), "{refused}");
+    assert_status(&ask("/small").await, 200);
 }
