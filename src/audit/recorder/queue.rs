@@ -15,6 +15,8 @@ use crate::store::{Change, UsedAssertion};
 const CAPACITY: usize = 8_192;
 /// A batch takes at most this many entries and changes.
 const BATCH_ROWS: usize = 512;
+/// How often the writer lets others go first before it takes a batch.
+const GATHERINGS: usize = 8;
 /// A batch takes at most about this many bytes of bodies.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -134,6 +136,7 @@ impl Queue {
     /// so that its conflict fails nobody else.
     pub(super) async fn next_batch(&self) -> Option<Vec<Job>> {
         loop {
+            self.gather().await;
             let filled = self.filled.notified();
             {
                 let mut inner = self.lock();
@@ -146,6 +149,22 @@ impl Queue {
                 }
             }
             filled.await;
+        }
+    }
+}
+
+impl Queue {
+    /// Lets those who are about to come come along, while their number grows: each commit costs the machine a
+    /// flush, whoever shares it. Where nobody else is about to come, this takes no time.
+    async fn gather(&self) {
+        let mut seen = 0;
+        for _ in 0..GATHERINGS {
+            let waiting = self.len();
+            if waiting <= seen || waiting >= BATCH_ROWS {
+                return;
+            }
+            seen = waiting;
+            tokio::task::yield_now().await;
         }
     }
 }
