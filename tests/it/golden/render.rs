@@ -53,10 +53,11 @@ pub(super) const END_OF_METRICS: &[u8] = b"# EOF\n";
 
 /// Numbers of the metrics that the machine and the build decide are not shown, and those that are counted now and then.
 pub(super) fn of_any_machine(text: &str) -> String {
-    const ITS: [&str; 9] = [
+    const ITS: [&str; 10] = [
         "mintmark_process_resident_memory_bytes ",
         "mintmark_process_open_fds ",
         "mintmark_process_open_fds_limit ",
+        "mintmark_turns_limit ",
         "mintmark_work_running_limit{",
         "mintmark_work_waiting_limit{",
         "mintmark_verified_secrets ",
