@@ -148,55 +148,33 @@ async fn lay(
 fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
     let Ground { ambient: Ambient { clock, entropy }, store, recorder, publisher, .. } = &ground;
     let served = Served::new(store.clone(), publisher.published());
-    let denials = Arc::new(Denials::new(recorder.clone(), clock.clone()));
-    let limiter = Arc::new(Limiter::shared_by(settings.limits.nodes));
-    let turns = Turns::default();
-    let retention = Arc::new(Retention::new(recorder.clone(), store.clone(), body_retention(settings)));
-    let forgetting = Arc::new(Forgetting::new(recorder.clone(), store.clone()));
-    let settled = Arc::new(SettledClock::new(ground.wall_clock.clone(), clock.clone()));
-    let request_ids = Arc::new(RequestIds::new(&**entropy)?);
-    let rooms = Arc::new(Rooms::new(turns.clone(), request_ids.clone()));
+    let bounds = bounds(settings, &ground)?;
     let hashing = Workers::on_every_core(2);
     let last_uses = Arc::new(LastUses::default());
     let Doorkeeper { authenticator, attempts, remembered } =
         doorkeeper(settings, &ground, (&hashing, &last_uses))?;
-    let mint = mint(settings, &ground, (&denials, &limiter, &turns), authenticator);
+    let mint = mint(settings, &ground, &bounds, authenticator);
     let standings = Arc::new(Standings::new(store.clone(), recorder.clone(), clock.clone()));
-    let for_admins = Arc::new(introspector(settings, &ground, (&standings, &denials)));
-    let introspector = Arc::new(introspector(settings, &ground, (&standings, &denials)));
+    let for_admins = Arc::new(introspector(settings, &ground, (&standings, &bounds.denials)));
+    let introspector = Arc::new(introspector(settings, &ground, (&standings, &bounds.denials)));
     let builtin = data_dir::builtin(settings)?;
     let audience = builtin.resource().clone();
     let by_hand = (builtin, &served, standings.clone(), (last_uses, hashing.clone()));
     let admin = administration(settings, &ground, by_hand);
     let counted = Counted::new(clock);
-    let measured = Measured {
-        admin: &admin,
-        limiter: &limiter,
-        attempts: &attempts,
-        turns: &turns,
-        rooms: &rooms,
-        standings,
-        hashing,
-        remembered,
-        counted: &counted,
-    };
-    let metrics = metrics(&ground, measured);
-    let public = public(
-        settings,
-        &ground,
-        (mint, introspector.clone()),
-        (served.clone(), request_ids.clone(), rooms.clone()),
-    );
+    let measured =
+        Measured { bounds: &bounds, attempts: &attempts, standings, hashing, remembered, counted: &counted };
+    let metrics = metrics(&ground, &admin, measured);
+    let public = public(settings, &ground, (mint, introspector.clone(), served.clone()), &bounds);
+    let Bounds { denials, limiter, turns, request_ids, rooms } = bounds;
     let (cursors, vkey) = (Cursors::new(entropy.clone()), publisher.vkey());
-    let side = AdminSide { admin: admin.clone(), request_ids, served, vkey, cursors, metrics };
-    let side = Arc::new(side);
-    let gate = Gate {
-        side: side.clone(),
-        audience,
-        introspector: for_admins,
-        denials: denials.clone(),
-        rooms: rooms.clone(),
-    };
+    let side = Arc::new(AdminSide { admin: admin.clone(), request_ids, served, vkey, cursors, metrics });
+    let (side_of, denials_of, rooms_of) = (side.clone(), denials.clone(), rooms.clone());
+    let gate =
+        Gate { side: side_of, audience, introspector: for_admins, denials: denials_of, rooms: rooms_of };
+    let retention = Retention::new(ground.recorder.clone(), ground.store.clone(), body_retention(settings));
+    let forgetting = Forgetting::new(ground.recorder.clone(), ground.store.clone());
+    let settled = SettledClock::new(ground.wall_clock, ground.ambient.clock.clone());
     Ok(App {
         public: public_router(&Arc::new(public)),
         admin_side: admin_router(side),
@@ -216,12 +194,34 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
         publisher: ground.publisher,
         recorder: ground.recorder,
         store: ground.store,
-        retention,
-        forgetting,
-        settled,
+        retention: Arc::new(retention),
+        forgetting: Arc::new(forgetting),
+        settled: Arc::new(settled),
         ambient: ground.ambient,
         writer: ground.writer,
         _lock: ground.lock,
+    })
+}
+
+/// What holds callers back, and names them.
+struct Bounds {
+    denials: Arc<Denials>,
+    limiter: Arc<Limiter>,
+    turns: Turns,
+    request_ids: Arc<RequestIds>,
+    rooms: Arc<Rooms>,
+}
+
+fn bounds(settings: &Settings, ground: &Ground) -> Result<Bounds, CannotStart> {
+    let Ambient { clock, entropy } = &ground.ambient;
+    let turns = Turns::default();
+    let request_ids = Arc::new(RequestIds::new(&**entropy)?);
+    Ok(Bounds {
+        denials: Arc::new(Denials::new(ground.recorder.clone(), clock.clone())),
+        limiter: Arc::new(Limiter::shared_by(settings.limits.nodes)),
+        rooms: Arc::new(Rooms::new(turns.clone(), request_ids.clone())),
+        turns,
+        request_ids,
     })
 }
 
@@ -229,8 +229,8 @@ fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
 fn public(
     settings: &Settings,
     ground: &Ground,
-    (mint, introspector): (Mint, Arc<Introspector>),
-    (served, request_ids, rooms): (Served, Arc<RequestIds>, Arc<Rooms>),
+    (mint, introspector, served): (Mint, Arc<Introspector>, Served),
+    bounds: &Bounds,
 ) -> Public {
     Public {
         issuer: settings.issuer.as_str().to_owned(),
@@ -244,8 +244,8 @@ fn public(
         health: ground.health.clone(),
         wall_clock: ground.wall_clock.clone(),
         trusted_proxies: settings.public.trusted_proxies.clone(),
-        request_ids,
-        rooms,
+        request_ids: bounds.request_ids.clone(),
+        rooms: bounds.rooms.clone(),
     }
 }
 
@@ -282,22 +282,17 @@ fn administration(
 }
 
 /// What issues, over what stands already.
-fn mint(
-    settings: &Settings,
-    ground: &Ground,
-    (denials, limiter, turns): (&Arc<Denials>, &Arc<Limiter>, &Turns),
-    authenticator: Authenticator,
-) -> Mint {
+fn mint(settings: &Settings, ground: &Ground, bounds: &Bounds, authenticator: Authenticator) -> Mint {
     let Ambient { clock, entropy } = &ground.ambient;
     Mint::new(MintParts {
         issuer: settings.issuer.as_str().to_owned(),
         lifetimes: lifetimes(settings),
         policy: ground.policy.clone(),
         authenticator,
-        turns: turns.clone(),
-        limiter: limiter.clone(),
+        turns: bounds.turns.clone(),
+        limiter: bounds.limiter.clone(),
         recorder: ground.recorder.clone(),
-        denials: denials.clone(),
+        denials: bounds.denials.clone(),
         signer: ground.signer.clone(),
         clock: clock.clone(),
         wall_clock: ground.wall_clock.clone(),

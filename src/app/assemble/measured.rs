@@ -2,22 +2,18 @@
 
 use std::sync::Arc;
 
-use super::Ground;
+use super::{Bounds, Ground};
 use crate::admin::Admin;
 use crate::audit::standing::Standings;
-use crate::http::Rooms;
 use crate::http::traffic::Counted;
-use crate::limits::{Attempts, Limiter, Turns};
+use crate::limits::Attempts;
 use crate::telemetry::metrics::{Count, Metrics, MetricsParts};
 use crate::workers::Workers;
 
 /// What is not part of the ground.
 pub(super) struct Measured<'a> {
-    pub(super) admin: &'a Arc<Admin>,
-    pub(super) limiter: &'a Arc<Limiter>,
+    pub(super) bounds: &'a Bounds,
     pub(super) attempts: &'a Arc<Attempts>,
-    pub(super) turns: &'a Turns,
-    pub(super) rooms: &'a Arc<Rooms>,
     pub(super) standings: Arc<Standings>,
     pub(super) hashing: Workers,
     /// Verified secrets and used assertions.
@@ -26,14 +22,14 @@ pub(super) struct Measured<'a> {
 }
 
 /// Every number there is.
-pub(super) fn metrics(ground: &Ground, measured: Measured<'_>) -> Metrics {
-    let rooms = measured.rooms.clone();
+pub(super) fn metrics(ground: &Ground, admin: &Arc<Admin>, measured: Measured<'_>) -> Metrics {
+    let rooms = measured.bounds.rooms.clone();
     let (verified_secrets, used_assertions) = measured.remembered;
     Metrics::new(MetricsParts {
         policy: ground.policy.clone(),
-        limiter: measured.limiter.clone(),
+        limiter: measured.bounds.limiter.clone(),
         attempts: measured.attempts.clone(),
-        turns: measured.turns.clone(),
+        turns: measured.bounds.turns.clone(),
         classes: Box::new(move || rooms.readings()),
         signer: ground.signer.clone(),
         rotator: ground.rotator.clone(),
@@ -44,7 +40,7 @@ pub(super) fn metrics(ground: &Ground, measured: Measured<'_>) -> Metrics {
         hashing: measured.hashing,
         verified_secrets,
         used_assertions,
-        admin: measured.admin.clone(),
+        admin: admin.clone(),
         health: ground.health.clone(),
         wall_clock: ground.wall_clock.clone(),
         clock: ground.ambient.clock.clone(),

@@ -124,7 +124,7 @@ async fn one_who_still_sends_is_listened_to_after_our_last_word_but_not_for_ever
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_is_counted_from_the_last_word_and_not_from_when_it_is_noticed() {
-    let caps = Caps { header_timeout: Duration::from_secs(60), ..Caps::default() };
+    let caps = Caps { header_timeout: Duration::from_mins(1), ..Caps::default() };
     let (mut served, pulse, mut peer) = pair(&caps);
     let begun = Instant::now();
     peer.write_all(b"PRI * HTTP").await.unwrap();

@@ -83,7 +83,7 @@ impl Line {
     }
 
     /// Whether its last bytes are these.
-    pub(super) fn ends_with(&self, end: &[u8; END]) -> bool {
+    pub(super) fn ends_with(&self, end: [u8; END]) -> bool {
         self.length >= END && (0..END).all(|nth| self.end.get((self.length + nth) % END) == end.get(nth))
     }
 

@@ -100,9 +100,9 @@ impl Message {
     /// Where it goes on behind the line that ended.
     fn end_of_line(&mut self) -> Result<Place, Breach> {
         match self.place {
-            Place::RequestLine if self.line.is_empty() => Ok(Place::RequestLine),
+            Place::RequestLine | Place::LastLine if self.line.is_empty() => Ok(Place::RequestLine),
             Place::RequestLine => {
-                self.head = Head { needs_host: self.line.ends_with(b"HTTP/1.1"), ..Head::default() };
+                self.head = Head { needs_host: self.line.ends_with(*b"HTTP/1.1"), ..Head::default() };
                 Ok(Place::Header)
             }
             Place::Header if self.line.is_empty() => self.head.body(),
@@ -112,7 +112,6 @@ impl Message {
                 size => Ok(Place::Bytes(size, After::ChunkEnd)),
             },
             Place::ChunkEnd if self.line.is_empty() => Ok(Place::ChunkSize),
-            Place::LastLine if self.line.is_empty() => Ok(Place::RequestLine),
             Place::ChunkEnd | Place::LastLine | Place::Bytes(..) => Err(Breach),
         }
     }
