@@ -148,13 +148,16 @@ def summary(lives):
         for status, count in life["statuses"].items():
             statuses[status] = statuses.get(status, 0) + count
     seconds = sorted(life["seconds"] for life in lives)
+
+    def until(what):
+        return [life["seconds_to"][what] for life in lives if life["seconds_to"][what] is not None]
+
     return {
         "stops": len(lives), "statuses": dict(sorted(statuses.items())), "refused_at_the_shut_door": sum(life["refused"] for life in lives),
         "lost": [lost for life in lives for lost in life["lost"]],
         "seconds_to_the_end": {"median": seconds[len(seconds) // 2], "max": seconds[-1]},
-        "seconds_to_unready": max((life["seconds_to"]["unready"] or 99.0) for life in lives),
-        "seconds_to_shut": {"min": min((life["seconds_to"]["shut"] or 99.0) for life in lives),
-                            "max": max((life["seconds_to"]["shut"] or 99.0) for life in lives)},
+        "seconds_to_unready": max(until("unready"), default=None),
+        "seconds_to_shut": {"min": min(until("shut"), default=None), "max": max(until("shut"), default=None)},
         "exit_codes": sorted({life["exit_code"] for life in lives}),
     }
 
