@@ -21,7 +21,7 @@ use crate::telemetry::{Histogram, HistogramReading, SPANS};
 /// As many for each core as fill it: with more under way nothing is issued sooner, only each token later.
 const TURNS_A_CORE: usize = 64;
 /// So long the oldest request of a client goes first, then the newest.
-const FRESH: Duration = Duration::from_millis(5);
+const FRESH: Duration = Duration::from_millis(20);
 /// Whoever has waited so long is told to come again, and hears it within 100 ms of asking.
 const PATIENCE: Duration = Duration::from_millis(80);
 /// So many wait at most: as many as there are connections.
