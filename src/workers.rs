@@ -36,6 +36,8 @@ pub struct Workers {
     admitted: Arc<Semaphore>,
     /// The places that work may have which gives way to other work.
     giving_way: Arc<Semaphore>,
+    /// Places beyond all others, for work that nobody shall keep out.
+    at_last: Arc<Semaphore>,
     refused: Arc<AtomicU64>,
     at_once: usize,
     places: usize,
@@ -64,6 +66,7 @@ impl Workers {
             running: Arc::new(Semaphore::new(at_once)),
             admitted: Arc::new(Semaphore::new(places)),
             giving_way: Arc::new(Semaphore::new(places.div_ceil(2))),
+            at_last: Arc::new(Semaphore::new(at_once)),
             refused: Arc::default(),
             at_once,
             places,
@@ -99,6 +102,13 @@ impl Workers {
     pub fn reserve_giving_way(&self) -> Result<Place, NotDone> {
         let giving_way = self.giving_way.clone().try_acquire_owned().map_err(|_| self.no_place())?;
         Ok(Place { _giving_way: Some(giving_way), ..self.reserve()? })
+    }
+
+    /// The same for work that nobody shall keep out: it has places beyond all others, as many as run at once.
+    pub fn reserve_at_last(&self) -> Result<Place, NotDone> {
+        let admitted = self.admitted.clone().try_acquire_owned();
+        let admitted = admitted.or_else(|_| self.at_last.clone().try_acquire_owned());
+        admitted.map(|permit| Place { _admitted: permit, _giving_way: None }).map_err(|_| self.no_place())
     }
 
     /// Counts what is refused.

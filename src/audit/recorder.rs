@@ -15,7 +15,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 pub use pace::RecorderReading;
-pub use queue::Announced;
 pub use writer::{Opening, WriterParts};
 
 use self::queue::{Entry, Job, Queue};
@@ -96,11 +95,6 @@ impl Recorder {
         let task = tokio::spawn(writer::run(opening, parts, queue.clone(), told));
         let recorder = Self { queue, head, deadline };
         (recorder, task)
-    }
-
-    /// Says that a record will soon come, until the guard is dropped: in a crowd the writer waits for a moment for those who are about to come.
-    pub fn announce(&self) -> Announced<'_> {
-        self.queue.announce()
     }
 
     /// Records one issuance and returns when it is durable.

@@ -7,7 +7,6 @@
 //! method. Whoever signed well from a source within the last hour goes on, whatever fails beside it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
@@ -27,9 +26,7 @@ use crate::store::UsedAssertion;
 /// How many assertions this process remembers by itself. The store remembers all of them.
 const CAPACITY: u64 = 20_000;
 
-/// How long a good signature speaks for its client and source.
-const SPOKEN_FOR: Duration = Duration::from_hours(1);
-/// For how many clients and sources at most.
+/// For how many clients and sources good assertions speak, the latest.
 const CALLERS: u64 = 10_000;
 
 /// Verifies assertions and uses them up.
@@ -40,15 +37,16 @@ pub struct Assertions {
     /// Used here lately, or being used: what is repeated soon never comes to the store.
     used: Cache<Digest, ()>,
     attempts: Arc<Attempts>,
-    /// When the last good signature of a client came from a source. Only clients can put something in.
-    good: Cache<CallerName, Duration>,
+    /// Which clients were let in from which sources. Only clients can put something in.
+    good: Cache<CallerName, ()>,
 }
 
 impl Assertions {
     /// `issuer` is the one audience, byte-identical to the configuration. `recorder` writes what was used.
     pub fn new(issuer: String, recorder: Recorder, clock: Arc<dyn Clock>, attempts: Arc<Attempts>) -> Self {
+        let good = Cache::builder().max_capacity(CALLERS).eviction_policy(EvictionPolicy::lru()).build();
         let used = Cache::builder().max_capacity(CAPACITY).eviction_policy(EvictionPolicy::lru()).build();
-        Self { issuer, recorder, clock, used, attempts, good: Cache::new(CALLERS) }
+        Self { issuer, recorder, clock, used, attempts, good }
     }
 
     /// Tells how many used assertions this process remembers by itself, whenever it is asked; those that have just
@@ -89,17 +87,16 @@ impl Assertions {
                 return Err(self.failed(&attempt, registered, why));
             }
         };
-        self.good.insert(name, self.clock.monotonic()).await;
         if !self.use_up(&assertion).await? {
             return Err(refused(Some(registered), "it was used before"));
         }
+        self.good.insert(name, ()).await;
         let (method, secret_id) = (AuthMethod::PrivateKeyJwt, assertion.kid.to_string());
         Ok(Authenticated { registered: registered.clone(), method, secret_id })
     }
 
     async fn is_spoken_for(&self, name: &CallerName) -> bool {
-        let at = self.good.get(name).await;
-        at.is_some_and(|at| self.clock.monotonic().saturating_sub(at) < SPOKEN_FOR)
+        self.good.get(name).await.is_some()
     }
 
     fn failed(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use ring::hmac;
 use secrecy::ExposeSecret as _;
 
@@ -70,8 +71,8 @@ impl ClientSecrets {
             hashing,
             clock,
             cache_key: hmac::Key::new(hmac::HMAC_SHA256, key),
-            verified: Cache::new(CAPACITY),
-            proven: Cache::new(CAPACITY),
+            verified: latest(),
+            proven: latest(),
             last_uses,
             attempts,
         }
@@ -175,7 +176,12 @@ impl ClientSecrets {
         let phc = candidate.map_or_else(|| secret::DUMMY.to_owned(), |(_, hash)| hash.phc.clone());
         let is_candidate = candidate.is_some();
         failpoint!("auth.before_hash");
-        let place = if gives_way { self.hashing.reserve_giving_way() } else { self.hashing.reserve() };
+        let place = match permit {
+            // It is right, unless it was changed a moment ago: strangers do not keep it out.
+            None => self.hashing.reserve_at_last(),
+            Some(_) if gives_way => self.hashing.reserve_giving_way(),
+            Some(_) => self.hashing.reserve(),
+        };
         let work = move || {
             let begun = permit.map(Permit::begin);
             let fits = secret::verify(&presented, &phc) && is_candidate;
@@ -230,6 +236,11 @@ impl ClientSecrets {
         out.copy_from_slice(context.sign().as_ref());
         out
     }
+}
+
+/// Remembers the latest: one that comes now is worth more than one that came often.
+fn latest<V: Clone + Send + Sync + 'static>() -> Cache<[u8; 32], V> {
+    Cache::builder().max_capacity(CAPACITY).eviction_policy(EvictionPolicy::lru()).build()
 }
 
 /// Why a verification gave nothing to remember.

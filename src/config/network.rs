@@ -25,6 +25,12 @@ impl Network {
         };
         let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
         let address: IpAddr = address.parse().map_err(|_| bad())?;
+        if address.to_canonical() != address {
+            return Err(Wrong::new(
+                format!("{text:?} is an IPv4 network in IPv6 clothes"),
+                format!("write it as IPv4, such as \"{}\"", address.to_canonical()),
+            ));
+        }
         let width = width(address);
         let prefix = match prefix {
             None => width,
@@ -110,9 +116,19 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_network() {
-        for text in
-            ["", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/", "10.0.0.1/8", "a/8", "0.0.0.0/0", "::/0", "10/8"]
-        {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0.0/08",
+            "10.0.0.0/",
+            "10.0.0.1/8",
+            "a/8",
+            "::ffff:10.0.0.0/104",
+            "::ffff:10.0.0.1",
+            "0.0.0.0/0",
+            "::/0",
+            "10/8",
+        ] {
             assert!(Network::parse(text).is_err(), "{text}");
         }
         assert!(Network::parse("10.1.2.3/8").unwrap_err().fix.contains("10.0.0.0/8"));

@@ -315,15 +315,15 @@ impl House {
     async fn answer(&self, request: Request<Incoming>, place: &Place, under_way: &mut InFlight) -> Response {
         let version = request.version();
         let counted = self.bounded.begin(request.uri().path());
-        let is_kept_for_last = Class::of(request.uri().path()) == Class::Document;
-        let mut response = if is_kept_for_last || self.has_room_for(place).await {
+        let class = Class::of(request.uri().path());
+        let mut response = if class == Class::Document || self.has_room_for(place).await {
             let received = self.bounded.receive(request).await;
             under_way.complete();
-            let response = match received {
+            match received {
+                Ok(_) if class == Class::Log && self.kept.is_full() => self.bounded.no_room(version),
                 Ok(request) => self.bounded.handle(request).await,
                 Err(refused) => refused,
-            };
-            if self.kept.has_room(response.body()) { response } else { self.bounded.no_room(version) }
+            }
         } else {
             under_way.complete();
             self.bounded.no_room(version)

@@ -67,7 +67,7 @@ pub struct Caps {
     pub uri_bytes: usize,
     /// The body of a request, however it is framed, else 413.
     pub body_bytes: usize,
-    /// Answers that wait for their peers, all together; beyond it great ones are 503.
+    /// Answers that wait for their peers, all together; beyond it tiles and proofs are 503.
     pub kept_bytes: u64,
     /// HTTP/2: requests at once on one connection.
     pub h2_streams: u32,

@@ -42,6 +42,9 @@ pub(super) use pulse::{Ask, InFlight, Pulse};
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// What begins a connection of HTTP/2 and no request of HTTP/1.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+
 /// How long one who has just come may take to say its first word when the door is being shut.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 /// How long one who still sends is listened to after our last word, so that it can read that
@@ -79,12 +82,12 @@ pub(super) struct Paced<I> {
     waiting: Waiting,
     since: Instant,
     protocol: Protocol,
+    /// How much of the preface of HTTP/2 has come.
+    heard: usize,
     /// The pulse's turns when the wait was last looked at.
     turns: u32,
     /// When something was written last, if that was since then.
     wrote: Option<Instant>,
-    /// When something was written last.
-    moved: Instant,
     /// Something was written since the last flush.
     unflushed: bool,
     alarm: Pin<Box<Sleep>>,
@@ -112,9 +115,9 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
             waiting: Waiting::ForRequest,
             since,
             protocol: Protocol::Unheard,
+            heard: 0,
             turns: 0,
             wrote: None,
-            moved: since,
             unflushed: false,
             alarm: Box::pin(sleep_until(since + caps.idle_timeout)),
             stall: None,
@@ -129,11 +132,17 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
             return;
         }
         if self.protocol == Protocol::Unheard {
-            // The preface of RFC 9113 section 3.4; no HTTP/1 method begins so.
-            let is_http2 = bytes.starts_with(b"PRI");
-            self.protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-            self.pulse.speaks_http2.store(is_http2, Ordering::Relaxed);
+            // It may come in pieces. RFC 9113 section 3.4.
+            let expected = PREFACE.get(self.heard..).unwrap_or_default();
+            let same = expected.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+            self.heard += same;
             self.since = Instant::now();
+            if self.heard == PREFACE.len() {
+                self.protocol = Protocol::Http2;
+                self.pulse.speaks_http2.store(true, Ordering::Relaxed);
+            } else if same < bytes.len() {
+                self.protocol = Protocol::Http1;
+            }
         }
         if self.protocol == Protocol::Http1 && (self.wrote.is_some() || self.waiting == Waiting::ForRequest) {
             self.wrote = None;
@@ -158,7 +167,9 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
         // An HTTP/2 request may have ended and its answer not yet be written.
         if (self.wrote.is_some() || turns != self.turns) && !awaits_first {
             // Counted from when it was, not from when it is seen: nothing may have had to be read since.
-            let since = self.wrote.max((turns != self.turns).then(|| self.pulse.last_active()));
+            let ended = (turns != self.turns).then(|| self.pulse.last_active());
+            // The frames of HTTP/2 itself, such as answers to PING, are no sign of a request.
+            let since = if self.protocol == Protocol::Http2 { ended } else { self.wrote.max(ended) };
             self.wrote = None;
             self.turns = turns;
             self.wait(Waiting::ForRequest, since.unwrap_or(self.since));
@@ -167,10 +178,10 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
         if leaves.is_some_and(|at| at <= Instant::now()) {
             return self.leave();
         }
-        let is_held_up = busy && self.protocol == Protocol::Http2 && self.pulse.only_owes();
+        // No window is open to our answers: HTTP/1 has a stalled write instead.
+        let held_up = self.pulse.owes_since().filter(|_| self.protocol == Protocol::Http2);
         let deadline = match self.waiting {
-            // No window is open to our answers: HTTP/1 has a stalled write instead.
-            _ if is_held_up => Some(self.moved.max(self.pulse.last_active()) + self.write),
+            _ if held_up.is_some() => held_up.map(|since| since + self.write),
             _ if busy => None,
             _ if awaits_first => Some(self.since + self.idle.min(self.header)),
             Waiting::ForRequest => Some(self.since + self.idle),
@@ -245,8 +256,7 @@ impl<I: AsyncRead + AsyncWrite + Unread + Unpin> Paced<I> {
     }
 
     fn note_written(&mut self) {
-        self.moved = Instant::now();
-        self.wrote = Some(self.moved);
+        self.wrote = Some(Instant::now());
     }
 
     fn wrote<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

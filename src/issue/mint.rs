@@ -167,7 +167,6 @@ impl Mint {
 
         // Kept until the token is signed.
         let _turn = parts.turns.take(registered.key).await?;
-        let _announced = parts.recorder.announce();
 
         let (key, longest_lifetime) = parts.signer.reserve(grant.algorithm)?;
         grant.lifetime = grant.lifetime.min(longest_lifetime);

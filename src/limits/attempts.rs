@@ -90,6 +90,8 @@ impl Attempts {
         let throttled = |wait| Throttled { source: attempt.source, wait };
         let (charged, if_wrong) = match judge(standing) {
             Verdict::Refused(wait) => return Err(throttled(wait)),
+            // An exhausted source does not make others forgotten.
+            Verdict::OnlyIfRegistered { wait, .. } if !own.has_room() => return Err(throttled(wait)),
             Verdict::OnlyIfRegistered { own_debt, wait } => {
                 let taken = own.take(own_debt, standing.0);
                 if !attempt.is_registered {

@@ -262,7 +262,8 @@ def no_window(server, connections, seconds):
     pid = server.pid()
     memory, begin = rss_mib(pid), time.monotonic()
     block = request(path="/openapi.json")
-    peers = [Peer(server.port, struct.pack(">HI", 4, 0)) for _ in range(connections)]
+    # Half of them open no window, half one of a single byte.
+    peers = [Peer(server.port, struct.pack(">HI", 4, number % 2)) for number in range(connections)]
     for peer in peers:
         for stream in range(1, 129, 2):
             peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, block), 1)

@@ -1,7 +1,7 @@
 //! What waits for the writer: bounded, in order of arrival.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
@@ -17,8 +17,6 @@ const CAPACITY: usize = 8_192;
 const BATCH_ROWS: usize = 512;
 /// How often the writer lets others go first before it takes a batch.
 const GATHERINGS: usize = 8;
-/// From so many under way on it does.
-const CROWD: usize = 48;
 /// A batch takes at most about this many bytes of bodies.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -65,26 +63,29 @@ struct Inner {
     closed: bool,
 }
 
-/// A record to come, until this is dropped.
-pub struct Announced<'a>(&'a AtomicUsize);
-
-impl Drop for Announced<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// The queue between the requests and the one writer.
-#[derive(Default)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     filled: Notify,
-    /// Callers who will soon have a record.
-    announced: AtomicUsize,
+    /// There is one processor for all.
+    shares_a_processor: bool,
     /// Records that nobody waited for and that were lost.
     dropped: AtomicU64,
     /// How what is taken from here gets on.
     pub(super) pace: Pace,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            inner: Mutex::default(),
+            filled: Notify::default(),
+            shares_a_processor: processors == 1,
+            dropped: AtomicU64::default(),
+            pace: Pace::default(),
+        }
+    }
 }
 
 impl Queue {
@@ -167,17 +168,11 @@ impl Queue {
 }
 
 impl Queue {
-    /// A caller will soon have a record, until the guard is dropped.
-    pub(super) fn announce(&self) -> Announced<'_> {
-        self.announced.fetch_add(1, Ordering::Relaxed);
-        Announced(&self.announced)
-    }
-
-    /// In a crowd, lets those who are about to come come along, while their number grows: where requests come one
-    /// by one, as they do when each waits for its turn, few would share a commit. With few under way that would
-    /// only hold up what can overlap.
+    /// Where there is one processor, lets those who are about to come come along, while their number grows: requests
+    /// and the disk's work take turns on it then, and few would share a commit. With more they overlap, and
+    /// waiting for others only holds them up.
     async fn gather(&self) {
-        if self.announced.load(Ordering::Relaxed) < CROWD {
+        if !self.shares_a_processor {
             return;
         }
         let mut seen = 0;

@@ -1,7 +1,8 @@
 //! Answers that wait for their peers to take them: each keeps its request under way, and all are counted together.
 //!
-//! A peer that takes its answers slowly, or over HTTP/2 not at all, has us keep them. So great answers are refused
-//! while too much is kept already. Small ones are always given: there are only so many connections to keep them for.
+//! An answer counts until the last of its bytes has left us, not until hyper has them: a peer that takes its answers
+//! slowly, or over HTTP/2 not at all, has us keep them. So tiles and proofs, which are made for each who asks, are
+//! refused while too much is kept already.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,9 +13,6 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::http::pace::InFlight;
-
-/// An answer of no more bytes is never refused for want of room.
-const SMALL: u64 = 4 * 1024;
 
 /// Bytes that are kept for all peers of one house.
 #[derive(Debug)]
@@ -29,19 +27,47 @@ impl Kept {
         Arc::new(Self { bytes: AtomicU64::new(0), most })
     }
 
-    /// Whether an answer with this body can be kept as well.
-    pub(super) fn has_room(&self, body: &Body) -> bool {
-        let bytes = body.size_hint().lower();
-        bytes <= SMALL || self.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= self.most
+    /// Whether no more of what can be refused should be kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) >= self.most
+    }
+}
+
+/// What an answer takes until its last byte has left.
+struct Share {
+    kept: Arc<Kept>,
+    bytes: u64,
+    under_way: InFlight,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.kept.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of an answer, on their way.
+struct Part {
+    bytes: Bytes,
+    share: Arc<Share>,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.share.under_way.taken();
+    }
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 /// The body and what ends with it.
 pub(super) struct Held {
     body: Body,
-    kept: Arc<Kept>,
-    bytes: u64,
-    _under_way: InFlight,
+    share: Arc<Share>,
 }
 
 impl Held {
@@ -49,13 +75,7 @@ impl Held {
         under_way.answered();
         let bytes = body.size_hint().lower();
         kept.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Self { body, kept: Arc::clone(kept), bytes, _under_way: under_way }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.kept.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        Self { body, share: Arc::new(Share { kept: Arc::clone(kept), bytes, under_way }) }
     }
 }
 
@@ -67,7 +87,9 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let part = |bytes| Bytes::from_owner(Part { bytes, share: Arc::clone(&self.share) });
+        polled.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(part))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -51,6 +51,8 @@ pub(in crate::http) struct Pulse {
     pub(super) opened: Instant,
     /// Milliseconds from `opened` to the last answer, or to the beginning of what is being received.
     pub(super) active: AtomicU64,
+    /// Milliseconds from `opened` to when the peer last took something of what is owed, or that began.
+    pub(super) moved: AtomicU64,
     pub(super) asked: AtomicU8,
     /// Whoever is quiet shall go: for the sake of others, or for good.
     pub(super) makes_room: AtomicBool,
@@ -69,6 +71,7 @@ impl Pulse {
             turns: AtomicU32::new(0),
             opened: Instant::now(),
             active: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
             asked: AtomicU8::new(0),
             makes_room: AtomicBool::new(false),
             finishes: AtomicBool::new(false),
@@ -100,9 +103,10 @@ impl Pulse {
         !self.is_busy() && !self.receiving.load(Ordering::Relaxed)
     }
 
-    /// All that is under way are answers that wait for the peer.
-    pub(super) fn only_owes(&self) -> bool {
-        self.owed.load(Ordering::Acquire) >= self.in_flight.load(Ordering::Acquire)
+    /// Since when answers wait for the peer and none of them moves; `None` where none waits.
+    pub(super) fn owes_since(&self) -> Option<Instant> {
+        let owes = self.owed.load(Ordering::Acquire) > 0;
+        owes.then(|| self.opened + Duration::from_millis(self.moved.load(Ordering::Relaxed)))
     }
 
     pub(in crate::http) fn speaks_http2(&self) -> bool {
@@ -145,8 +149,13 @@ impl Pulse {
     }
 
     pub(super) fn mark_active(&self, now: Instant) {
+        self.active.store(self.milliseconds(now), Ordering::Relaxed);
+    }
+
+    /// From `opened` to `now`.
+    fn milliseconds(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.opened).as_millis();
-        self.active.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        u64::try_from(since).unwrap_or(u64::MAX)
     }
 }
 
@@ -173,8 +182,16 @@ impl InFlight {
 
     /// Its answer is there: from now on it is the peer's to take it.
     pub(in crate::http) fn answered(&mut self) {
+        if self.pulse.owed.load(Ordering::Acquire) == 0 {
+            self.taken();
+        }
         self.step(Stage::Owed);
         self.pulse.mark_active(Instant::now());
+    }
+
+    /// The peer has taken something of it.
+    pub(in crate::http) fn taken(&self) {
+        self.pulse.moved.store(self.pulse.milliseconds(Instant::now()), Ordering::Relaxed);
     }
 
     fn step(&mut self, stage: Stage) {

@@ -127,8 +127,8 @@ async fn a_wait_is_counted_from_the_last_word_and_not_from_when_it_is_noticed() 
     let caps = Caps { header_timeout: Duration::from_mins(1), ..Caps::default() };
     let (mut served, pulse, mut peer) = pair(&caps);
     let begun = Instant::now();
-    peer.write_all(b"PRI * HTTP").await.unwrap();
-    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 10);
+    peer.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
+    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 16);
     drop(pulse.begin());
     // Nothing has to be read after these words, and so nobody looks until the alarm rings.
     assert!(now(&mut served).await.is_pending());
@@ -141,8 +141,8 @@ async fn a_wait_is_counted_from_the_last_word_and_not_from_when_it_is_noticed() 
 async fn answers_that_nobody_takes_are_kept_for_so_long_and_no_longer() {
     let caps = Caps::default();
     let (mut served, pulse, mut peer) = pair(&caps);
-    peer.write_all(b"PRI * HTTP").await.unwrap();
-    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 10);
+    peer.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
+    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 16);
     let (mut handled, mut answered) = (pulse.begin(), pulse.begin());
     handled.complete();
     answered.answered();

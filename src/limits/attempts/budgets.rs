@@ -89,6 +89,11 @@ impl Locked<'_> {
         }
     }
 
+    /// Whether this budget can be remembered without forgetting another.
+    pub(super) fn has_room(&self) -> bool {
+        self.shard.budgets.len() < PER_SHARD || self.shard.budgets.contains_key(&self.key)
+    }
+
     /// Puts the debt of [`Standing::next`] in force.
     pub(super) fn take(&mut self, debt: u64, standing: Standing) -> Taken {
         let shard = &mut *self.shard;
