@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::App;
-use super::serve::look_at_files;
+use super::certificates::look_at_files;
 use super::supervise::Task;
 use crate::audit::alive::Alive;
 use crate::config::Settings;

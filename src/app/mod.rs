@@ -3,6 +3,7 @@
 mod assemble;
 mod backup;
 mod cannot_start;
+mod certificates;
 mod data_dir;
 mod database;
 mod loops;
@@ -18,11 +19,12 @@ use tokio::task::JoinHandle;
 
 pub use backup::{Backup, CannotBackUp, back_up_store};
 pub use cannot_start::CannotStart;
+pub use certificates::{Certificates, certificates};
 pub use data_dir::make_store;
 pub use database::{Database, look_at_store, migrate_store};
 pub use process::{harden, raise_open_files};
 pub use reopen::{Reopen, reopen_log};
-pub use serve::{Certificates, Listeners, Manager, News, Order, Ports, certificates, serve};
+pub use serve::{Listeners, Manager, News, Order, Ports, serve};
 
 use crate::admin::Admin;
 use crate::ambient::{Clock, Entropy};

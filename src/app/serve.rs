@@ -11,8 +11,9 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
+use super::certificates::{Certificates, certificates, look_at_files};
 use super::{App, CannotStart, loops};
-use crate::config::{Complaint, Settings};
+use crate::config::Settings;
 use crate::http::accept::{self, Door, Stage};
 use crate::http::admin::MAX_POLICY;
 use crate::http::bounds::Caps;
@@ -72,29 +73,6 @@ impl Manager for () {
 
     fn pulse(&self) -> Option<Duration> {
         None
-    }
-}
-
-/// The certificates of the listeners that speak TLS. The error is every complaint about them.
-pub fn certificates(settings: &Settings) -> Result<Certificates, Vec<Complaint>> {
-    let open = |section, files: Option<&_>| files.map(|files| Tls::open(section, files)).transpose();
-    match (open("public", settings.public.tls.as_ref()), open("admin", settings.admin.tls.as_ref())) {
-        (Ok(public), Ok(admin)) => Ok(Certificates { public, admin }),
-        (public, admin) => Err(public.err().into_iter().chain(admin.err()).collect()),
-    }
-}
-
-/// With what the listeners speak TLS, where they do.
-#[derive(Clone, Debug, Default)]
-pub struct Certificates {
-    public: Option<Arc<Tls>>,
-    admin: Option<Arc<Tls>>,
-}
-
-impl Certificates {
-    /// Each of them.
-    pub(super) fn all(&self) -> Vec<Arc<Tls>> {
-        self.public.iter().chain(&self.admin).cloned().collect()
     }
 }
 
@@ -224,13 +202,6 @@ async fn until_stopped(
             None => return Order::StopNow,
         }
     }
-}
-
-/// Takes up certificates whose files have changed, or all of them.
-pub(super) async fn look_at_files(certificates: Vec<Arc<Tls>>, anyway: bool) {
-    let looking = move || certificates.iter().for_each(|tls| tls.look(anyway));
-    // It fails if it panicked, which is on standard error; the certificates before stay in force.
-    let _ = tokio::task::spawn_blocking(looking).await;
 }
 
 /// Tells the manager once that the service is ready, then again and again that it lives, as long as it does.

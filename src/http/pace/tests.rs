@@ -86,8 +86,8 @@ async fn an_http2_preface_alone_does_not_hold_a_connection() {
     let caps = Caps::default();
     let (mut served, pulse, mut peer) = pair(&caps);
     let begun = Instant::now();
-    peer.write_all(b"PRI * HTTP/2.0").await.unwrap();
-    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 14);
+    peer.write_all(PREFACE).await.unwrap();
+    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 16);
     // Neither what we write nor its own frames give it more time.
     served.write_all(b"settings").await.unwrap();
     peer.write_all(b"ping").await.unwrap();
@@ -97,8 +97,8 @@ async fn an_http2_preface_alone_does_not_hold_a_connection() {
     assert!(pulse.speaks_http2());
     // Once it has asked for something it may be idle like any other.
     let (mut served, pulse, mut peer) = pair(&caps);
-    peer.write_all(b"PRI * HTTP/2.0").await.unwrap();
-    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 14);
+    peer.write_all(PREFACE).await.unwrap();
+    assert_eq!(served.read(&mut [0; 64]).await.unwrap(), 16);
     drop(pulse.begin());
     let begun = Instant::now();
     assert_eq!(served.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -141,16 +141,27 @@ async fn a_wait_is_counted_from_the_last_word_and_not_from_when_it_is_noticed() 
 async fn answers_that_nobody_takes_are_kept_for_so_long_and_no_longer() {
     let caps = Caps::default();
     let (mut served, pulse, mut peer) = pair(&caps);
-    peer.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
-    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 16);
+    // The preface may come in pieces.
+    for part in [&PREFACE[..2], &PREFACE[2..]] {
+        peer.write_all(part).await.unwrap();
+        assert_eq!(served.read(&mut [0; 16]).await.unwrap(), part.len());
+    }
+    assert!(pulse.speaks_http2());
     let (mut handled, mut answered) = (pulse.begin(), pulse.begin());
     handled.complete();
-    answered.answered();
     tokio::time::advance(caps.write_timeout * 3).await;
-    assert!(now(&mut served).await.is_pending(), "one of them is still being handled");
-    handled.answered();
-    assert!(pulse.is_busy() && !pulse.is_handling());
+    assert!(now(&mut served).await.is_pending(), "nothing is owed");
+    answered.answered();
+    tokio::time::advance(caps.write_timeout * 3 / 4).await;
+    answered.taken();
+    tokio::time::advance(caps.write_timeout * 3 / 4).await;
+    assert!(now(&mut served).await.is_pending(), "something was taken meanwhile");
+    // Neither another request under way nor the frames of HTTP/2 itself keep it.
+    peer.write_all(b"ping").await.unwrap();
+    assert_eq!(served.read(&mut [0; 16]).await.unwrap(), 4);
+    served.write_all(b"pong").await.unwrap();
     let begun = Instant::now();
     assert_eq!(served.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    assert!(begun.elapsed() >= caps.write_timeout && begun.elapsed() < caps.write_timeout * 2);
+    assert!(begun.elapsed() < caps.write_timeout / 2, "{:?}", begun.elapsed());
+    assert!(pulse.is_busy() && pulse.is_handling());
 }

@@ -40,7 +40,7 @@ async fn ten_bad_assertions_are_looked_at_and_then_none() {
 }
 
 #[tokio::test]
-async fn who_signed_well_within_the_hour_goes_on_whatever_fails_beside_it() {
+async fn who_was_let_in_goes_on_whatever_fails_beside_it() {
     with_mint(async |mint| {
         let web = usual_machine(mint).await;
         ask(mint, &web.assertion(mint, "first")).await.assert_token();
@@ -50,7 +50,7 @@ async fn who_signed_well_within_the_hour_goes_on_whatever_fails_beside_it() {
         used.assert_refused(401, "invalid_client");
         mint.later("61m").await;
         assert_eq!(looked_at(mint).await, 10);
-        ask(mint, &web.assertion(mint, "third")).await.assert_refused(429, "rate_limited");
+        ask(mint, &web.assertion(mint, "third")).await.assert_token();
     })
     .await;
 }
