@@ -4,7 +4,7 @@
 //! durably: a restart, another node or a second request at the same time cannot use it again.
 //!
 //! There is nothing to guess about a signature; failures are counted so that they count alike by every
-//! method. Whoever signed well from a source within the last hour goes on, whatever fails beside it.
+//! method. Whoever was let in from a source goes on from there, whatever fails beside it.
 
 use std::sync::Arc;
 
