@@ -20,6 +20,8 @@ pub mod cli;
 
 pub mod app;
 
+pub mod golden;
+
 pub mod http;
 
 pub mod admin;

@@ -21,6 +21,8 @@ const ROWS: [(&str, &[&str]); 8] = [
         "shells: they ask the world and carry out what the pure rooms decide",
         &[
             "admin",
+            // Pure as well; it asks what `issue::preview` would show.
+            "golden",
             "introspect",
             "issue",
             "clients",
@@ -79,9 +81,10 @@ const ROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Rooms that know no clock, no chance, no store, no HTTP, and wait for nothing.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "oauth",
     "policy",
+    "golden",
     "issue::authorize",
     "issue::compose",
     "issue::origin",
