@@ -90,6 +90,7 @@ impl Player<'_> {
             &folder.join("key.pem"),
             &format!("{}{}\n{}", armor("BEGIN"), lines.join("\n"), armor("END")),
         );
+        write_secret(&folder.join("stolen.pem"), &super::forgery::stolen_pem());
         write_secret(&folder.join("kek"), &format!("{}A=\n", "S".repeat(42)));
     }
 }

@@ -98,7 +98,7 @@ impl KeyWatch {
     }
 
     /// The `kid` of a short name.
-    fn kid(&self, name: &str) -> &str {
+    pub(super) fn kid(&self, name: &str) -> &str {
         let found = self.names.iter().find(|(_, known)| *known == name);
         found.map_or_else(|| panic!("no key is called {name}"), |(kid, _)| kid)
     }

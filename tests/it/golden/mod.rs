@@ -1,11 +1,14 @@
 //! Replays the scenarios of `tests/golden/scenarios` and compares what happened with the goldens of
 //! `tests/golden/current`. How to read and to change one is told in `tests/golden/README.md`.
 
+mod admin;
 mod answer;
 mod command;
 mod exchange;
+mod forgery;
 mod keys;
 mod log;
+mod mishaps;
 mod parse;
 mod play;
 mod policy;

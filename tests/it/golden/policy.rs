@@ -1,12 +1,14 @@
 //! The steps that make a policy: resources, scopes and clients, by the admin API.
 
 use axum::http::Method;
+use mintmark::ambient::Entropy as _;
 use mintmark::digest::{Digest, base64url};
 use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::limits::Quota;
 use mintmark::time::parse_span;
 use serde_json::{Value, json};
 
+use super::exchange::expanded;
 use super::parse::Step;
 use super::play::Player;
 use crate::harness::{ISSUER, SeededEntropy, TestClient, segment};
@@ -45,9 +47,10 @@ impl Player<'_> {
         }
         self.policy_goes_on = true;
         self.say(&step.text);
-        let name = step.words[1].as_str();
-        let rest: Vec<&str> = step.words[2..].iter().map(String::as_str).collect();
-        match step.words[0].as_str() {
+        let words: Vec<String> = step.words.iter().map(|word| expanded(word)).collect();
+        let name = words[1].as_str();
+        let rest: Vec<&str> = words[2..].iter().map(String::as_str).collect();
+        match words[0].as_str() {
             "resource" => {
                 let lifetime = seconds(&rest, "lifetime");
                 let body = json!({ "resource": name, "signing_alg": rest[0], "token_lifetime": lifetime });
@@ -82,8 +85,8 @@ impl Player<'_> {
 
     async fn register(&mut self, id: &str, rest: &[&str]) {
         let by_post = rest.contains(&"post");
-        let entropy = SeededEntropy::new(id.as_bytes());
-        let key = rest.contains(&"key").then(|| KeyPair::generate(Algorithm::EdDsa, &entropy).unwrap().0);
+        let algorithm = value(rest, "key").and_then(Algorithm::parse).unwrap_or(Algorithm::EdDsa);
+        let key = rest.contains(&"key").then(|| own_key(id, algorithm));
         let method = match (&key, by_post) {
             (Some(_), _) => "private_key_jwt",
             (None, true) => "client_secret_post",
@@ -114,6 +117,13 @@ impl Player<'_> {
         }
         self.actors.insert(id.to_owned(), Actor { client, by_post, key, assertions: 0 });
     }
+}
+
+/// A key pair of the client's own, which no issuer of a story ever comes to.
+fn own_key(id: &str, algorithm: Algorithm) -> KeyPair {
+    let entropy = |first| SeededEntropy::from_key(id.as_bytes(), first);
+    let rsa = || KeyPair::from_pkcs8(algorithm, &entropy(11).rsa_pkcs8().unwrap()).unwrap();
+    if algorithm.is_rsa() { rsa() } else { KeyPair::generate(algorithm, &entropy(60)).unwrap().0 }
 }
 
 /// Prefix, 256 bits, and a checksum that fits them.
