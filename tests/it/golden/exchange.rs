@@ -77,6 +77,7 @@ impl Player<'_> {
     pub(super) fn filled(&self, text: &str) -> String {
         let jti = self.last_token.as_deref().map(|token| claim(token, "jti")).unwrap_or_default();
         let text = text.replace("{jti}", &jti).replace("{etag}", &self.last_etag);
+        let text = text.replace("{secret_id}", &self.last_secret_id);
         let assertion = self.last_assertion.as_ref().map_or("", |(_, assertion)| assertion);
         let text = text.replace("{assertion}", assertion);
         text.replace("{token}", self.last_token.as_deref().unwrap_or_default())

@@ -39,6 +39,8 @@ pub(super) struct Player<'a> {
     pub(super) last_token: Option<String>,
     /// The `ETag` that came last.
     pub(super) last_etag: String,
+    /// The name of the secret that was made last.
+    pub(super) last_secret_id: String,
     /// Names of requests that were seen; none comes twice.
     pub(super) request_ids: BTreeSet<String>,
     /// Another hand that holds the database's write lock.
@@ -66,6 +68,7 @@ pub(super) async fn play(mint: &mut TestMint, scenario: &Scenario) -> String {
         last_assertion: None,
         last_token: None,
         last_etag: String::new(),
+        last_secret_id: String::new(),
         request_ids: BTreeSet::new(),
         lock: None,
         crowd: Vec::new(),
