@@ -174,7 +174,7 @@ impl Player<'_> {
         });
         let Some((id, assertion)) = &self.last_assertion else { return text };
         let actor = &self.actors[id];
-        let by = actor.key.as_ref().map_or("", |key| key.public().algorithm().as_str());
+        let by = actor.key.as_ref().map_or("", |(_, alg)| alg);
         text.replace(assertion, &format!("<assertion {} of {id}, {by}>", actor.assertions))
     }
 

@@ -65,7 +65,8 @@ impl KeyWatch {
                 continue;
             }
             let from = from.map_or("-", KeyState::as_str);
-            let reason = reasons.get(&(key.kid, event_of(key.state))).cloned().unwrap_or_default();
+            let why = |event| reasons.get(&(key.kid, event)).cloned();
+            let reason = why(event_of(key.state)).or_else(|| why(EventType::KeyImported)).unwrap_or_default();
             self.rows.push(vec![
                 render::offset(now),
                 render::time(now),

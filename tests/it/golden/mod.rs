@@ -15,6 +15,7 @@ mod policy;
 mod render;
 mod rotation;
 mod stories;
+mod whole;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -19,7 +19,7 @@ use super::render;
 use crate::harness::{START, TestMint};
 
 /// The steps that make the policy.
-const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
+pub(super) const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
 
 /// A scenario under way.
 pub(super) struct Player<'a> {
