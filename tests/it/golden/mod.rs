@@ -4,6 +4,7 @@
 mod admin;
 mod answer;
 mod command;
+mod elsewhere;
 mod exchange;
 mod forgery;
 mod keys;

@@ -74,7 +74,8 @@ pub(super) async fn play(mint: &mut TestMint, scenario: &Scenario) -> String {
         crowd: Vec::new(),
         backup: None,
         policy_goes_on: false,
-        desk: tempfile::tempdir().unwrap(),
+        // Its name is in what commands print, and lines are folded by their width: everywhere of the same length.
+        desk: tempfile::tempdir_in("/tmp").unwrap(),
         told_time: None,
     };
     player.tell_head(scenario);
