@@ -78,9 +78,9 @@ impl Player<'_> {
         let mut below = Below { fields: Vec::new(), body: String::new() };
         let mut json = String::new();
         for line in block {
-            let field = line.split_once(": ").filter(|(name, _)| {
-                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-            });
+            let field = line
+                .split_once(": ")
+                .filter(|(name, _)| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
             if let Some(text) = line.strip_prefix("| ") {
                 below.body.push_str(&self.filled(text));
             } else if let Some((name, value)) = field {

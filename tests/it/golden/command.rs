@@ -53,7 +53,8 @@ impl Player<'_> {
         self.out.push_str(&render::marked("| ", &input));
         for (mark, text) in [("", stdout), ("! ", stderr)] {
             let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
-            let text = if words.get(1).is_some_and(|word| word == "db") { without_bytes(&text) } else { text };
+            let text =
+                if words.get(1).is_some_and(|word| word == "db") { without_bytes(&text) } else { text };
             self.out.push_str(&render::marked(mark, &text));
         }
         self.say(&format!("exit {code}"));

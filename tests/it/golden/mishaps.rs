@@ -116,7 +116,9 @@ impl Player<'_> {
         self.mint.reopen().await.unwrap();
         self.keys.look(self.mint).await;
         self.say_time();
-        self.say(&format!("\nthe service ends; the private half of {name} is lost; the service starts again"));
+        self.say(&format!(
+            "\nthe service ends; the private half of {name} is lost; the service starts again"
+        ));
         self.tell_entries().await;
     }
 
@@ -150,7 +152,10 @@ impl Player<'_> {
         let reason = "the disk was lost";
         let reopen = Reopen { origin, checkpoint: &checkpoint, reason, actor: "unix:0" };
         let reopened = reopen_log(&self.mint.settings(), &Kek::new(KEK), ambient, &reopen).await.unwrap();
-        self.say(&format!("\nthe log is reopened as {origin}:\n{}", serde_json::to_string(&reopened).unwrap()));
+        self.say(&format!(
+            "\nthe log is reopened as {origin}:\n{}",
+            serde_json::to_string(&reopened).unwrap()
+        ));
         self.mint.set("MINTMARK_AUDIT__ORIGIN", origin);
         self.mint.reopen().await.unwrap();
         self.keys.look(self.mint).await;

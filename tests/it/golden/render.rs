@@ -38,8 +38,9 @@ pub(super) fn time(at: Timestamp) -> String {
 /// A body: JSON is laid out when it is long and that loses nothing.
 pub(super) fn body(text: &str) -> String {
     let value: Option<Value> = serde_json::from_str(text).ok().filter(Value::is_object);
+    let compact = value.as_ref().map(Value::to_string);
     match value {
-        Some(value) if text.len() > WIDE && value.to_string() == text => {
+        Some(value) if text.len() > WIDE && compact.is_some_and(|compact| compact == text) => {
             let laid_out = serde_json::to_string_pretty(&value).unwrap();
             format!("(one line of {} bytes, laid out here)\n{laid_out}", text.len())
         }

@@ -56,8 +56,11 @@ fn every_command_is_run_and_answers_programs() {
         .filter(|(line, _)| !line.contains("--help"))
         .collect();
     let runs = |path: &str, wanted: &str| {
-        let is_it = |line: &str| line.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-        typed.iter().any(|(line, is_good)| is_it(line) && line.contains(wanted) && (*is_good || wanted.is_empty()))
+        let is_it =
+            |line: &str| line.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        typed
+            .iter()
+            .any(|(line, is_good)| is_it(line) && line.contains(wanted) && (*is_good || wanted.is_empty()))
     };
     let elsewhere = [
         ("serve", "it runs until it is ended"),

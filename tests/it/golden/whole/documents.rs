@@ -35,7 +35,8 @@ fn asks(line: &str, operation: &str) -> bool {
 fn every_operation_of_the_public_listener_is_shown() {
     let document = mintmark::http::openapi::Document::Public { log: true }.compose();
     let text = ["documents", "audit", "token"].map(text_of).concat();
-    let is_shown = |operation: &String| text.lines().any(|line| line.starts_with("> ") && asks(line, operation));
+    let is_shown =
+        |operation: &String| text.lines().any(|line| line.starts_with("> ") && asks(line, operation));
     let exceptions = [("GET /openapi.json".to_owned(), "`mintmark openapi` prints the same bytes")];
     assert_shown("operations", operations(&document), is_shown, &exceptions);
 }

@@ -15,7 +15,9 @@ fn everything() -> String {
 
 /// A member of a JSON text as it may stand in a golden: on one line, or laid out.
 fn has_member(text: &str, name: &str, value: &str) -> bool {
-    [format!("\"{name}\":\"{value}\""), format!("\"{name}\": \"{value}\"")].iter().any(|shown| text.contains(shown))
+    [format!("\"{name}\":\"{value}\""), format!("\"{name}\": \"{value}\"")]
+        .iter()
+        .any(|shown| text.contains(shown))
 }
 
 #[test]
@@ -41,7 +43,8 @@ fn every_description_of_the_table_is_shown() {
     let table = source("src/http/error.rs");
     let rows = quoted(&table).filter(|text| text.ends_with("see Retry-After"));
     let detail = "more is asked for at once than there is room for; see Retry-After";
-    let shown = |row: &String| has_member(&text, "error_description", row) || has_member(&text, "detail", row);
+    let shown =
+        |row: &String| has_member(&text, "error_description", row) || has_member(&text, "detail", row);
     assert_shown("descriptions", rows, shown, &[(detail.to_owned(), "64 admins at once are no story")]);
 }
 
@@ -82,8 +85,14 @@ fn every_refusal_of_an_act_is_shown() {
     assert!(texts.len() > 15, "the refusals are not where they were: {texts:?}");
     let hidden = "the caller is told to look at the service's own log";
     let exceptions = [
-        ("the first request with this Idempotency-Key is still running: repeat it in a moment", "it takes two requests at the same time"),
-        ("too many requests with an Idempotency-Key within a day: wait, or send it without", "it takes a hundred thousand requests"),
+        (
+            "the first request with this Idempotency-Key is still running: repeat it in a moment",
+            "it takes two requests at the same time",
+        ),
+        (
+            "too many requests with an Idempotency-Key within a day: wait, or send it without",
+            "it takes a hundred thousand requests",
+        ),
         ("the secret was not hashed: ", hidden),
         ("the key is so already", "it is as asked: 200, and no record"),
         ("no checkpoint covers this entry yet; it does within seconds", hidden),
@@ -140,7 +149,10 @@ fn titles(source: &str) -> Vec<(u16, String)> {
 
 /// The longest fixed part of each `#[error("...")]`.
 fn error_texts(source: &str) -> Vec<String> {
-    let texts = source.split("#[error(\"").skip(1).filter_map(|rest| rest.split_once("\")]").or_else(|| rest.split_once('"')));
+    let texts = source
+        .split("#[error(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\")]").or_else(|| rest.split_once('"')));
     let parts = texts.filter_map(|(text, _)| text.split(['{', '}']).max_by_key(|part| part.len()));
     // `{0}` alone is the text of somebody else.
     parts.filter(|part| part.len() > 3).map(str::to_owned).collect()

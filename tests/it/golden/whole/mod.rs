@@ -46,7 +46,10 @@ fn assert_shown<R: Ord + Debug>(
     let strangers: Vec<_> = excepted.iter().filter(|row| !rows.contains(*row)).collect();
     assert!(strangers.is_empty(), "{what}: exceptions that are no rows: {strangers:#?}");
     let missing: Vec<_> = rows.iter().filter(|row| !is_shown(row) && !excepted.contains(row)).collect();
-    assert!(missing.is_empty(), "{what}: no golden shows {missing:#?}; write a scenario, see tests/golden/README.md");
+    assert!(
+        missing.is_empty(),
+        "{what}: no golden shows {missing:#?}; write a scenario, see tests/golden/README.md"
+    );
     let needless: Vec<_> = excepted.into_iter().filter(|row| is_shown(row)).collect();
     assert!(needless.is_empty(), "{what}: exceptions that a golden shows: {needless:#?}");
 }

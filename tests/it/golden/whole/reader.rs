@@ -6,7 +6,8 @@ use super::{assert_shown, source};
 /// The words that steps may begin with, from the code that reads them.
 fn verbs() -> Vec<String> {
     let code = source("tests/it/golden/play.rs");
-    let arms = code.split("match words.as_slice() {").nth(1).unwrap().split("_ => self.exchange").next().unwrap();
+    let arms =
+        code.split("match words.as_slice() {").nth(1).unwrap().split("_ => self.exchange").next().unwrap();
     let mut verbs: Vec<_> = super::super::play::POLICY_VERBS.map(str::to_owned).to_vec();
     for arm in arms.lines().map(str::trim_start).filter(|line| line.starts_with('[')) {
         let pattern = arm.split("=>").next().unwrap();
@@ -25,7 +26,9 @@ fn the_readme_tells_of_every_verb_and_every_folder() {
     assert!(verbs.len() > 25, "the verbs are not where they were: {verbs:?}");
     let is_told = |verb: &String| {
         let first = |row: &&str| row.split('|').nth(1).unwrap_or_default().to_owned();
-        let starts = |cell: String| cell.split('`').skip(1).step_by(2).any(|said| said.split(' ').next() == Some(verb.as_str()));
+        let starts = |cell: String| {
+            cell.split('`').skip(1).step_by(2).any(|said| said.split(' ').next() == Some(verb.as_str()))
+        };
         rows.iter().map(first).any(starts)
     };
     assert_shown("verbs", verbs, is_told, &[]);

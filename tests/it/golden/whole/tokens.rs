@@ -62,7 +62,8 @@ fn each_algorithm_of_assertions_is_shown() {
 fn each_kind_of_policy_is_shown() {
     let text = text_of("token");
     let is_said = |words: &[&str]| {
-        text.lines().any(|line| words.iter().all(|word| line.split([' ', '=', '&']).any(|said| said == *word)))
+        text.lines()
+            .any(|line| words.iter().all(|word| line.split([' ', '=', '&']).any(|said| said == *word)))
     };
     let kinds: [(&str, &[&str]); 16] = [
         ("a default scope", &["client", "default"]),
