@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use mintmark::audit::event::EventType;
 use mintmark::audit::leaf::Leaf;
-use mintmark::jose::{Algorithm, Kid};
+use mintmark::jose::{Algorithm, JwkSet, Kid};
 use mintmark::keys::{KeyRing, KeyState, schedule};
 use mintmark::time::Timestamp;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub(super) struct KeyWatch {
     /// One row per transition.
     pub(super) rows: Vec<Vec<String>>,
     /// What the JWKS was from when on.
-    pub(super) served: Vec<(Timestamp, Vec<u8>)>,
+    pub(super) served: Vec<(Timestamp, JwkSet)>,
 }
 
 impl KeyWatch {
@@ -78,7 +78,7 @@ impl KeyWatch {
                 cache.clone(),
             ]);
         }
-        self.served.push((now, answer.body));
+        self.served.push((now, JwkSet::parse(&answer.body).unwrap()));
     }
 
     /// Why each key entered each state, as it was recorded since the last look.
