@@ -53,7 +53,7 @@ impl Player<'_> {
         for (mark, text) in [("", stdout), ("! ", stderr)] {
             let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
             let text = if words.get(1) == Some(&"db") { without_bytes(&text) } else { text };
-            self.out.push_str(&render::marked(mark, &text));
+            self.out.push_str(&render::marked(mark, &render::of_any_version(&text)));
         }
         self.say(&format!("exit {code}"));
         self.keys.look(self.mint).await;

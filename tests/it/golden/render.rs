@@ -77,6 +77,14 @@ pub(super) fn of_any_machine(text: &str) -> String {
     shown.collect()
 }
 
+/// What a command says of its version, which changes with each release and nothing else does: it is shown as `<version>`.
+pub(super) fn of_any_version(text: &str) -> String {
+    let forms = ["mintmark {}\n", "{\"version\":\"{}\"}\n", "    \"version\": \"{}\"\n"];
+    forms.iter().fold(text.to_owned(), |text, form| {
+        text.replace(&form.replace("{}", mintmark::VERSION), &form.replace("{}", "<version>"))
+    })
+}
+
 /// Every line of `text` after `mark`.
 pub(super) fn marked(mark: &str, text: &str) -> String {
     text.lines().fold(String::new(), |mut out, line| {
