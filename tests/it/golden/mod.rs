@@ -11,6 +11,8 @@ mod play;
 mod policy;
 mod render;
 mod rotation;
+mod stories;
+mod story;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
