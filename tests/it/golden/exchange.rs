@@ -48,8 +48,11 @@ impl Player<'_> {
         let path = self.filled(&step.words[2]);
         self.say_time();
         self.tell_entries().await;
-        let (fields, body): (Vec<&str>, Vec<&str>) =
-            step.block.iter().map(String::as_str).partition(|line| line.starts_with("if-"));
+        let (fields, body): (Vec<&str>, Vec<&str>) = step
+            .block
+            .iter()
+            .map(String::as_str)
+            .partition(|line| line.starts_with("if-") || line.starts_with("idempotency-key:"));
         let body = self.filled(&body.concat());
         let body: Option<Value> = (!body.is_empty()).then(|| serde_json::from_str(&body).unwrap());
         let mut shown = format!("{method} {path}   (admin socket)\n");

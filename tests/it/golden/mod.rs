@@ -9,6 +9,8 @@ mod log;
 mod parse;
 mod play;
 mod policy;
+#[cfg(feature = "rsa")]
+mod releases;
 mod render;
 mod rotation;
 mod stories;
