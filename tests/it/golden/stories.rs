@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
 use super::story::telling::tell;
 use super::story::told::Told;
 use super::story::{of_snapshot, read, reasons};
@@ -245,4 +247,67 @@ fn what_many_goldens_have_in_common_is_told_once() {
     }
     assert_eq!(told.cases(), 3);
     assert_eq!(told.text(), "all\n    audit/c, token/a, token/b\none\n    token/a\n");
+}
+
+/// Lines that mean something to the reader, in any company.
+const LINES: [&str; 30] = [
+    "",
+    "=== +0s = now ===",
+    "=== +0s ===",
+    "> GET /a",
+    "> a: b",
+    ">",
+    "< 200 OK",
+    "< a: b",
+    "<",
+    "< {\"a\":1}",
+    "  token",
+    "  signature: verified",
+    "  header  {\"a\":1}",
+    "  claims",
+    "    iat  1  = now",
+    "  log 1  a.b",
+    "    {\"a\":1}",
+    "    text",
+    "$ mintmark",
+    "exit 0",
+    "! error",
+    "| typed",
+    "entry 1",
+    "  leaf  {\"a\":1}",
+    "setting A=b",
+    "client a b",
+    "  time  key",
+    "  +0s   K-1",
+    "verdict  {\"a\":1}",
+    "prose",
+];
+
+fn story_of(lines: &[usize]) -> String {
+    let lines: Vec<_> = lines.iter().map(|line| LINES[*line]).collect();
+    lines.join("\n").trim_matches('\n').to_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    /// Whatever the lines are, another line, one more or one less is another tree.
+    #[test]
+    fn no_two_texts_have_one_tree(
+        mut lines in prop::collection::vec(0..LINES.len(), 1..9),
+        at in any::<prop::sample::Index>(),
+        other in 0..LINES.len(),
+        act in 0..4,
+    ) {
+        let story = story_of(&lines);
+        let at = at.index(lines.len());
+        match act {
+            0 => lines[at] = other,
+            1 => lines.insert(at, other),
+            2 => drop(lines.remove(at)),
+            _ => lines.swap(0, at),
+        }
+        let changed = story_of(&lines);
+        prop_assert_eq!(read(&story) == read(&changed), story == changed, "{:?}\n{:?}\n{:#}", story, changed, read(&story));
+    }
 }
