@@ -58,6 +58,7 @@ fn issue(world: &World, ask: &Ask) -> Result<Said, OAuthError> {
         request_id: "r",
         trace_id: None,
         policy_version: policy.version,
+        build: "1.2.3",
     };
     let jti = Jti::compose(now, ask.random);
     let key = key.reserve().expect("a stand-in has room");
@@ -123,7 +124,9 @@ fn check_record(said: &Said, expected: &Expected, input: &str) -> Result<(), Tes
     for member in ["client_id", "sub", "scope", "aud", "jti"] {
         prop_assert_eq!(body.get(member), claims.get(member), "{}", member);
     }
-    prop_assert_eq!(body.get("grant"), Some(&json!("client_credentials")));
+    for (member, value) in [("grant", "client_credentials"), ("build", "1.2.3")] {
+        prop_assert_eq!(body.get(member), Some(&json!(value)));
+    }
     Ok(())
 }
 
