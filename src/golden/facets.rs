@@ -35,6 +35,7 @@ fn between(sides: &Sides<'_>) -> Vec<String> {
     match (was, is) {
         (None, Some(is)) => return vec![format!("refused now: {is}")],
         (Some(was), None) => return vec![format!("granted now: {}; was refused: {was}", brief(sides.new))],
+        (Some(was), Some(is)) if was != is => return vec![format!("refused otherwise: {was} -> {is}")],
         _ => {}
     }
     let changes = changes(sides.old, sides.new);

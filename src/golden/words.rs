@@ -145,7 +145,8 @@ fn rotation(old: &[String], new: &[String]) -> Vec<(String, String)> {
         .collect();
     let places = old.rows.len().max(new.rows.len());
     if let Some(first) = (0..places).find(|place| old.rows.get(*place) != new.rows.get(*place)) {
-        let [was, is] = [&old, &new].map(|side| side.rows.get(first).map_or("nothing", String::as_str));
+        let [was, is] = [&old, &new]
+            .map(|side| side.rows.get(first).map_or_else(|| "nothing".to_owned(), |row| brief(row)));
         told.push(("first difference".to_owned(), format!("{is}; was {was}")));
     }
     // Nothing of the kind: another hand wrote the same in another way.
@@ -153,6 +154,15 @@ fn rotation(old: &[String], new: &[String]) -> Vec<(String, String)> {
         told.push((String::new(), "differs".to_owned()));
     }
     told
+}
+
+/// When, which key and what of it, where this is a row: what is served then follows.
+fn brief(row: &str) -> String {
+    let cells: Vec<&str> = row.split(' ').collect();
+    match cells.as_slice() {
+        [time, _, key, from, arrow @ "->", to, ..] => [*time, *key, *from, *arrow, *to].join(" "),
+        _ => row.to_owned(),
+    }
 }
 
 /// `rotation.txt`, taken apart.

@@ -86,7 +86,7 @@ fn summed_up(changes: &[Difference]) -> String {
     let files = changes.iter().map(|change| &change.file).collect::<BTreeSet<_>>().len();
     let (places, noun) = (grouped(changes.len()), if changes.len() == 1 { "place" } else { "places" });
     let files = if files == 1 { "1 file".to_owned() } else { format!("{} files", grouped(files)) };
-    format!("{places} {noun} of {files} differ; -o json tells each")
+    format!("{places} {noun} in {files} differ; -o json tells each")
 }
 
 /// Who recorded them, where that is not the same program.

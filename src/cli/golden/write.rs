@@ -150,12 +150,17 @@ fn is_plain(path: &Path) -> bool {
 
 /// Writes the files into a new folder and onto the disk.
 fn stage(staged: &Path, files: &Files) -> Result<(), Failure> {
-    let failed = |path: &Path, error: &io::Error| {
-        Failure::refused(format!("cannot write {}: {}", path.display(), cause(error)))
-    };
     for folder in [staged.to_owned(), staged.join(TOKENS)] {
         fs::create_dir(&folder).map_err(|error| failed(&folder, &error))?;
     }
+    fill(staged, files)?;
+    for folder in [staged.join(TOKENS), staged.to_owned()] {
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&folder, &error))?;
+    }
+    Ok(())
+}
+
+fn fill(staged: &Path, files: &Files) -> Result<(), Failure> {
     for (name, text) in files {
         let path = staged.join(name);
         let written = File::create_new(&path).and_then(|mut file| {
@@ -167,10 +172,11 @@ fn stage(staged: &Path, files: &Files) -> Result<(), Failure> {
             _ => failed(&path, &error),
         })?;
     }
-    for folder in [staged.join(TOKENS), staged.to_owned()] {
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&folder, &error))?;
-    }
     Ok(())
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::refused(format!("cannot write {}: {}", path.display(), cause(error)))
 }
 
 /// Two names for one file: the file system folds case.
@@ -191,4 +197,37 @@ fn clear(folder: &Path, owned: &[String]) {
     }
     let _ = fs::remove_dir(folder.join(TOKENS));
     let _ = fs::remove_dir(folder);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file system that folds case answers the second of two names as if its file were there.
+    #[test]
+    fn names_that_the_file_system_takes_for_one_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(TOKENS)).unwrap();
+        fs::write(folder.path().join("tokens/web.json"), "").unwrap();
+        let files =
+            ["tokens/Web.json", "tokens/web.json"].map(|name| (name.to_owned(), String::new())).into();
+        let failure = fill(folder.path(), &files).unwrap_err();
+        assert_eq!(failure.exit.code(), 1);
+        assert!(
+            failure.to_string().contains("takes tokens/Web.json and tokens/web.json for one file"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn only_what_a_record_writes_is_ours() {
+        for name in ["manifest.json", "tokens/web.json", "tokens/....json", "tokens/~.json"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in
+            ["notes.md", "tokens", "tokens/web.txt", "tokens/a b.json", "tokens/.json", ".git", "web.json"]
+        {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
 }

@@ -125,7 +125,10 @@ fn a_refusal_is_told_with_its_reason() {
         told(Some(&no_scope), Some(&granted)),
         "granted now: a token for 10m; was refused: invalid_scope (so it is)"
     );
-    assert_eq!(told(Some(&no_scope), Some(&no_client)), "/refused/error invalid_scope -> invalid_client");
+    assert_eq!(
+        told(Some(&no_scope), Some(&no_client)),
+        "refused otherwise: invalid_scope (so it is) -> invalid_client (so it is)"
+    );
     assert_eq!(told(None, Some(&granted)), "new: a token for 10m");
     assert_eq!(told(Some(&no_scope), None), "not asked any more, was refused, invalid_scope (so it is)");
     assert_eq!(told(Some(&granted), Some(&granted)), "");

@@ -22,9 +22,15 @@ fn run(clients: &[(&str, &[(&str, u64)])]) -> Recorded {
         settings: json!({ "issuer": "https://auth.example.com", "keys": { "active_for": "14d" } }),
         policy: json!({}),
         tokens: clients.iter().map(|(id, requests)| ((*id).to_owned(), answers(requests))).collect(),
-        rotation: ["algorithms: ES256", "each key signs: 14d", "", "time key", "+0s ES256-1 - -> active"]
-            .map(str::to_owned)
-            .to_vec(),
+        rotation: [
+            "algorithms: ES256",
+            "each key signs: 14d",
+            "",
+            "time key",
+            "+0s 2026-01-01T00:00:00Z ES256-1 - -> active first start",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     }
 }
 
@@ -86,7 +92,7 @@ fn causes_stand_last() {
     new.settings["keys"]["algorithms"] = json!(["ES256", "EdDSA"]);
     new.policy = json!({ "clients": { "web": { "scope": "a" } }, "scopes": {} });
     new.rotation[1] = "each key signs: 7d".to_owned();
-    new.rotation[4] = "+7d ES256-1 active -> passive".to_owned();
+    new.rotation[4] = "+7d 2026-01-08T00:00:00Z ES256-1 active -> passive age ES256-2".to_owned();
     assert_eq!(
         page(&old, &new),
         "rotation\n\
