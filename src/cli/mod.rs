@@ -90,7 +90,7 @@ enum Command {
     /// Read and check the issuance log
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Review a policy, a configuration or an upgrade as a difference of tokens
+    /// Review a change as a difference of tokens, before it is made
     #[command(subcommand)]
     Golden(golden::Golden),
     /// Look at, migrate and copy the database

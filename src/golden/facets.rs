@@ -75,7 +75,8 @@ impl Sides<'_> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let scope_differs = self.differ_at("/claims/scope");
         match names.as_slice() {
-            ["request", ..] if scope_differs => None,
+            // A scope that came or went was asked for, and brings or takes its limit.
+            ["request", ..] | ["limits", _] if scope_differs => None,
             ["request", "scope"] => Some(format!("asks for {}", self.arrow("/request/scope"))),
             ["claims", "exp"] if self.differ_at("/lifetime/seconds") => None,
             ["lifetime", ..] => Some(self.lifetime()),
@@ -83,8 +84,6 @@ impl Sides<'_> {
             ["header", "alg"] => Some(format!("signed with {}", self.arrow("/header/alg"))),
             ["length"] if self.says_more_or_less() => None,
             ["length"] => Some(format!("length {} bytes", self.arrow("/length"))),
-            // A scope that came or went brings or takes its limit.
-            ["limits", _] if scope_differs => None,
             ["limits", scope, member] => self.limit(scope, member, change),
             ["claims", "scope"] => Some(format!("scope {}", self.arrow("/claims/scope"))),
             ["claims", name @ ..] => {

@@ -184,7 +184,9 @@ impl<'a> Simulation<'a> {
                 KeyState::Removed => (&mut lives.rested, since(key.passive_at)),
                 KeyState::Staged | KeyState::Published | KeyState::Revoked => continue,
             };
-            span.into_iter().for_each(|span| spread.add(span));
+            if let Some(span) = span {
+                spread.add(span);
+            }
         }
         for key in self.ring.keys.extract_if(.., |key| key.state == KeyState::Removed) {
             self.names.remove(&key.kid);

@@ -145,8 +145,10 @@ fn rotation(old: &[String], new: &[String]) -> Vec<(String, String)> {
         .collect();
     let places = old.rows.len().max(new.rows.len());
     if let Some(first) = (0..places).find(|place| old.rows.get(*place) != new.rows.get(*place)) {
-        let [was, is] = [&old, &new]
-            .map(|side| side.rows.get(first).map_or_else(|| "nothing".to_owned(), |row| brief(row)));
+        let [was, is] = [&old, &new].map(|side| side.rows.get(first).map_or("nothing", String::as_str));
+        // Where the same happens to the same key, it is what is served that differs.
+        let (was, is) =
+            if brief(was) == brief(is) { (was.to_owned(), is.to_owned()) } else { (brief(was), brief(is)) };
         told.push(("first difference".to_owned(), format!("{is}; was {was}")));
     }
     // Nothing of the kind: another hand wrote the same in another way.

@@ -80,7 +80,7 @@ fn clients(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     for entry in fs::read_dir(&tokens).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        names.extend(name.to_str().filter(|name| name.ends_with(".json")).map(str::to_owned));
+        names.extend(name.to_str().filter(|name| name.strip_suffix(".json").is_some()).map(str::to_owned));
         if names.len() > MOST_CLIENTS {
             return Err(Failure::usage(format!("{} has more than {MOST_CLIENTS} files", tokens.display())));
         }

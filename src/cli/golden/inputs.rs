@@ -19,29 +19,22 @@ use crate::jose::unread;
 use crate::policy::Policy;
 use crate::policy::plan::Wanted;
 
-/// What a golden run is made of.
-pub(super) struct Given<'a> {
-    pub(super) settings: &'a Settings,
-    /// The policy file.
-    pub(super) policy: &'a Path,
-}
-
-/// Makes the run: every file of its folder. What is wrong with the policy is told in a line each.
-pub(super) fn files(given: Given<'_>, session: &mut Session<'_, '_>) -> Result<Files, Failure> {
-    let wanted = wanted(given.policy, session)?;
-    let trial = Trial::new(given.settings, wanted, START).or_else(|complaints| {
+/// Makes the run of a policy file: every file of its folder. What is wrong with the policy is told in a line each.
+pub(super) fn files(
+    settings: &Settings,
+    policy: &Path,
+    session: &mut Session<'_, '_>,
+) -> Result<Files, Failure> {
+    let wanted = wanted(policy, session)?;
+    let trial = Trial::new(settings, wanted, START).or_else(|complaints| {
         for complaint in &complaints {
             writeln!(session.terminal.stderr, "{}", one_line(&complaint.to_string()))?;
         }
         let noun = if complaints.len() == 1 { "complaint" } else { "complaints" };
-        let what = format!(
-            "{} {noun} about the policy {}; nothing was written",
-            complaints.len(),
-            given.policy.display()
-        );
+        let what =
+            format!("{} {noun} about the policy {}; nothing was written", complaints.len(), policy.display());
         Err(Failure::usage(what))
     })?;
-    let settings = given.settings;
     let quantities = settings.keys.quantities(settings.tokens.max_lifetime);
     let Timeline { text: rotation, transitions } =
         timeline(&settings.keys.algorithms, &quantities, (START, SPAN));

@@ -15,7 +15,6 @@ use clap::{Subcommand, ValueHint};
 use super::failure::{Exit, Failure};
 use super::server;
 use super::session::Session;
-use inputs::Given;
 
 /// Without `--policy`, what `record` reads.
 const USUAL_POLICY: &str = "policy.toml";
@@ -55,16 +54,16 @@ pub(super) enum Golden {
 }
 
 const RECORD_HELP: &str = "\
-Nothing is issued and no store is touched: the clock is virtual, and no key has a
-private half. Options are those of `mintmark serve`: file and environment.
+Nothing is issued and no store is touched: the clock is virtual, and no key has
+a private half. Options are those of `mintmark serve`: file and environment.
 
 Example:
   mintmark policy export > policy.toml
   mintmark golden record --out goldens && git add policy.toml goldens";
 
 const VERIFY_HELP: &str = "\
-Without --policy and --config the folder's own copies are taken: what differs is this
-program's doing. Options of the environment (MINTMARK_...) hold above either file.
+Without --policy and --config the folder's own copies are taken: what differs
+is this program's doing. Options of the environment hold above either file.
 
 Example:
   mintmark golden verify goldens --policy policy.toml --config mintmark.toml";
@@ -75,16 +74,15 @@ pub(super) fn run(verb: &Golden, session: &mut Session<'_, '_>) -> Result<Exit, 
         Golden::Record { policy, out } => record(policy, out, session),
         Golden::Verify { folder, policy } => verify(folder, policy.as_deref(), session),
         Golden::Diff { old, new } => {
-            let sides = [old, new].map(|folder| folder::read(folder, session));
-            let [old, new] = sides;
-            told::compare(&old?, &new?, "the same in both folders", session)
+            let (old, new) = (folder::read(old, session)?, folder::read(new, session)?);
+            told::compare(&old, &new, "the same in both folders", session)
         }
     }
 }
 
 fn record(policy: &Path, out: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let settings = server::settings(session.globals, session.terminal)?;
-    let files = inputs::files(Given { settings: &settings, policy }, session)?;
+    let files = inputs::files(&settings, policy, session)?;
     // What could not be read again is not written.
     let recorded = folder::parse(&files, out)?;
     write::replace(out, &files)?;
@@ -97,7 +95,7 @@ fn verify(folder: &Path, policy: Option<&Path>, session: &mut Session<'_, '_>) -
     let own = folder.join(folder::SETTINGS);
     let settings = server::settings(&session.globals.over(&own), session.terminal)?;
     let own = folder.join(folder::POLICY);
-    let files = inputs::files(Given { settings: &settings, policy: policy.unwrap_or(&own) }, session)?;
+    let files = inputs::files(&settings, policy.unwrap_or(&own), session)?;
     let now = folder::parse(&files, folder)?;
     told::compare(&recorded, &now, "as recorded", session)
 }

@@ -35,11 +35,11 @@ fn run(clients: &[(&str, &[(&str, u64)])]) -> Recorded {
 }
 
 fn page(old: &Recorded, new: &Recorded) -> String {
-    let told = told(old, new).into_iter().map(|Told { heading, lines }| {
-        let lines: String = lines.iter().map(|(about, told)| format!("  {about} | {told}\n")).collect();
-        format!("{heading}\n{lines}")
-    });
-    told.collect()
+    told(old, new).into_iter().fold(String::new(), |page, Told { heading, lines }| {
+        lines
+            .iter()
+            .fold(page + &heading + "\n", |page, (about, told)| page + "  " + about + " | " + told + "\n")
+    })
 }
 
 #[test]

@@ -196,7 +196,7 @@ async fn the_recorded_timeline_is_what_the_service_does() {
         for (place, row) in rows.iter().enumerate() {
             let cells: Vec<_> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
             let due = offset(cells[0]);
-            mint.later_by(due - at).await;
+            mint.later_by(due.saturating_sub(at)).await;
             at = due;
             // What is served is told after the last row of a moment as after its first.
             let last = rows.get(place + 1).is_none_or(|next| !next.starts_with(&format!("{} ", cells[0])));

@@ -96,9 +96,9 @@ async fn nothing_foreign_is_touched() {
     for (name, link) in [("notes.md", false), ("tokens/notes.md", false), ("tokens/web.json", true)] {
         let path = desk.at(&format!("goldens/{name}"));
         if link {
-            symlink(desk.at("outside.json"), &path).unwrap()
+            symlink(desk.at("outside.json"), &path).unwrap();
         } else {
-            fs::write(&path, "mine").unwrap()
+            fs::write(&path, "mine").unwrap();
         }
         desk.golden(&record("./goldens"))
             .await
@@ -122,13 +122,13 @@ async fn a_wrong_policy_is_told_whole_and_nothing_is_written() {
         "policy.toml",
         &usual()
             .replace("lifetime = \"10m\"", "lifetime = \"2h\"")
-            .replace("\"orders:read orders:write\"", "\"nope\""),
+            .replace("\"stock:read orders:read\"", "\"nope\""),
     );
     let ran = desk.record().await.exits(2);
     let told: Vec<_> = ran.err.lines().collect();
     assert_eq!(told.len(), 3, "{}", ran.err);
     assert!(told[0].starts_with(&format!("resources[0] ({ORDERS}): token_lifetime: ")), "{}", told[0]);
-    assert!(told[1].starts_with("clients[0] (reader): scope: nope is not registered"), "{}", told[1]);
+    assert!(told[1].starts_with("clients[1] (stock): scope: nope is not registered"), "{}", told[1]);
     assert_eq!(told[2], "error: 2 complaints about the policy ./policy.toml; nothing was written");
     assert_eq!((ran.out.as_str(), desk.files("goldens")), ("", before));
 
@@ -154,8 +154,6 @@ async fn a_wrong_policy_is_told_whole_and_nothing_is_written() {
 #[tokio::test]
 async fn the_copy_needs_no_other_file() {
     let desk = Desk::new();
-    let keys = include_str!("../../../keys/golden/README.md");
-    assert!(!keys.is_empty());
     let jwk = json!({
         "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "a",
         "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
