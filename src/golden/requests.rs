@@ -58,3 +58,69 @@ pub fn requests(registered: &RegisteredClient, policy: &Policy) -> Vec<Asked> {
     }
     asked
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::jose::Algorithm;
+    use crate::policy::Builtin;
+    use crate::policy::plan::{Rules, Wanted, plan};
+    use crate::time::Timestamp;
+
+    /// A policy of ten scopes, number by number at one of three resources, and a client of some of them.
+    fn policy(held: &BTreeSet<u8>) -> Policy {
+        let resource = |number: u8| format!("https://api{}.example", number % 3);
+        let name = |number: &u8| format!("s{number}");
+        let held = held.iter().map(name).collect::<Vec<_>>().join(" ");
+        let wanted = json!({
+            "resources": (0..3).map(|number| json!({ "resource": resource(number), "signing_alg": "ES256" })).collect::<Vec<_>>(),
+            "scopes": (0..10).map(|number| json!({
+                "scope": name(&number), "resource": resource(number), "limit": { "count": 1, "period": 1 },
+            })).collect::<Vec<_>>(),
+            "clients": [{ "client_id": "web", "scope": held }],
+        });
+        let wanted: Wanted = serde_json::from_value(wanted).unwrap();
+        let builtin = Builtin::of("https://auth.example.com", Algorithm::Es256).unwrap();
+        let rules = Rules {
+            prune: false,
+            algorithms: &[Algorithm::Es256],
+            max_lifetime: std::time::Duration::from_hours(1),
+            now: Timestamp::from_seconds(0),
+            builtin: &builtin,
+        };
+        plan(&Policy::default(), wanted, rules).unwrap().after
+    }
+
+    proptest! {
+        #[test]
+        fn every_scope_is_asked_for_alone_and_with_those_of_its_resource(
+            held in prop::collection::btree_set(0..10_u8, 1..10)
+        ) {
+            let policy = policy(&held);
+            let asked = requests(&policy.clients["web"], &policy);
+            prop_assert_eq!((asked[0].name.as_str(), &asked[0].request.scope), (DEFAULT, &None));
+            let scopes: Vec<_> = asked[1..].iter().map(|asked| asked.request.scope.clone().unwrap()).collect();
+            for (place, scope) in scopes.iter().enumerate() {
+                prop_assert!(!scopes[..place].contains(scope), "asked twice: {}", scope);
+                prop_assert!(policy.audience_of(scope).is_some());
+            }
+            for number in &held {
+                let alone = asked.iter().find(|asked| asked.name == format!("s{number}")).unwrap();
+                prop_assert_eq!(alone.request.scope.as_ref().unwrap().to_string(), format!("s{number}"));
+                let mates: Vec<_> = held.iter().filter(|other| *other % 3 == number % 3).collect();
+                let whole = asked.iter().find(|asked| asked.name == format!("all of https://api{}.example", number % 3));
+                prop_assert_eq!(whole.is_some(), mates.len() > 1);
+                if let Some(whole) = whole {
+                    prop_assert_eq!(whole.request.scope.as_ref().unwrap().tokens().count(), mates.len());
+                }
+            }
+            let names: BTreeSet<_> = asked.iter().map(|asked| &asked.name).collect();
+            prop_assert_eq!(names.len(), asked.len());
+        }
+    }
+}

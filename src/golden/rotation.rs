@@ -11,7 +11,7 @@ use crate::jose::Algorithm;
 use crate::keys::KeyState;
 use crate::keys::jwks::Document;
 use crate::keys::schedule::Quantities;
-use crate::time::{Timestamp, span_text};
+use crate::time::Timestamp;
 
 /// So many rows are shown.
 pub const MOST_ROWS: usize = 1_000;
@@ -50,9 +50,10 @@ pub fn timeline(
     rows.truncate(MOST_ROWS + 1);
     let hidden = transitions.saturating_sub(MOST_ROWS);
     let names = algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(" ");
+    let (told, begins) = (in_units(span), date(start));
     let mut text =
-        format!("The signing keys from a first start at {}.\n\nalgorithms: {names}\n", date(start));
-    summary(&mut text, (simulation.lives(), transitions, span));
+        format!("The signing keys for {told} from a first start at {begins}.\n\nalgorithms: {names}\n");
+    summary(&mut text, simulation.lives(), transitions);
     table(&mut text, &rows);
     if hidden > 0 {
         let _ = writeln!(text, "\nand {hidden} transitions more, which are counted above and not shown");
@@ -65,17 +66,16 @@ pub fn timeline(
 }
 
 /// `name: value` lines, which `words` tells apart from the rows.
-fn summary(text: &mut String, (lives, transitions, span): (&Lives, usize, Duration)) {
+fn summary(text: &mut String, lives: &Lives, transitions: usize) {
     let Lives { most_served, ahead, signed, rested, .. } = lives;
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "each key is published before it signs: {ahead}\n\
-         each key signs: {signed}\n\
-         each key stays in the JWKS after that: {rested}\n\
+        "each is published ahead for: {ahead}\n\
+         each signs for: {signed}\n\
+         each rests in the JWKS for: {rested}\n\
          keys in the JWKS at most: {most_served}\n\
-         transitions in {}: {transitions}\n\n",
-        span_text(span),
+         transitions: {transitions}\n\n"
     );
 }
 
@@ -164,14 +164,14 @@ mod tests {
         assert_eq!(
             lines[..11],
             [
-                "The signing keys from a first start at 2026-01-01T00:00:00Z.",
+                "The signing keys for 90d from a first start at 2026-01-01T00:00:00Z.",
                 "",
                 "algorithms: ES256",
-                "each key is published before it signs: 14d",
-                "each key signs: 14d",
-                "each key stays in the JWKS after that: 1h2m30s",
+                "each is published ahead for: 14d",
+                "each signs for: 14d",
+                "each rests in the JWKS for: 1h2m30s",
                 "keys in the JWKS at most: 3",
-                "transitions in 90d: 26",
+                "transitions: 26",
                 "",
                 "time         date                  key      from -> to           reason          signs    JWKS                     Cache-Control",
                 "+0s          2026-01-01T00:00:00Z  ES256-1  - -> active          first start     ES256-1  ES256-1 ES256-2          public, max-age=300",

@@ -96,7 +96,10 @@ pub(super) fn parse(files: &Files, folder: &Path) -> Result<Recorded, Failure> {
     };
     let text = |name: &str| files.get(name).map(String::as_str).unwrap_or_default();
     if let Some((name, _)) = files.iter().find(|(_, text)| text.len() as u64 > MAX_INPUT) {
-        return Err(damaged(name, "would be larger than 4 MiB, which is the most that is read again"));
+        let path = folder.join(name).display().to_string();
+        return Err(Failure::refused(format!(
+            "{path} would be larger than 4 MiB, the most that is read again"
+        )));
     }
     let manifest = parse_manifest(text(MANIFEST), folder)?;
     let policy = file::read_at(text(POLICY), &folder.join(POLICY))?;

@@ -24,7 +24,7 @@ fn run(clients: &[(&str, &[(&str, u64)])]) -> Recorded {
         tokens: clients.iter().map(|(id, requests)| ((*id).to_owned(), answers(requests))).collect(),
         rotation: [
             "algorithms: ES256",
-            "each key signs: 14d",
+            "each signs for: 14d",
             "",
             "time key",
             "+0s 2026-01-01T00:00:00Z ES256-1 - -> active first start",
@@ -91,12 +91,12 @@ fn causes_stand_last() {
     new.settings["keys"]["active_for"] = json!("7d");
     new.settings["keys"]["algorithms"] = json!(["ES256", "EdDSA"]);
     new.policy = json!({ "clients": { "web": { "scope": "a" } }, "scopes": {} });
-    new.rotation[1] = "each key signs: 7d".to_owned();
+    new.rotation[1] = "each signs for: 7d".to_owned();
     new.rotation[4] = "+7d 2026-01-08T00:00:00Z ES256-1 active -> passive age ES256-2".to_owned();
     assert_eq!(
         page(&old, &new),
         "rotation\n\
-         \u{20} each key signs | 14d -> 7d\n\
+         \u{20} each signs for | 14d -> 7d\n\
          \u{20} first difference | +7d ES256-1 active -> passive; was +0s ES256-1 - -> active\n\
          settings.toml\n\
          \u{20} keys.active_for | 14d -> 7d\n\

@@ -79,10 +79,10 @@ async fn what_is_huge_or_strange_is_one_line() {
 async fn an_edited_file_is_a_difference() {
     let desk = Desk::recorded().await;
     desk.replace("goldens/tokens/reader.json", "iat + 600", "iat + 60");
-    desk.replace("goldens/rotation.txt", "each key signs: 14d", "each key signs: 13d\u{1b}[2J");
+    desk.replace("goldens/rotation.txt", "each signs for: 14d", "each signs for: 13d\u{1b}[2J");
     let ran = desk.golden(&["verify", "./goldens"]).await.exits(1);
     assert!(ran.out.starts_with("reader\n  default scope  claim exp iat + 60 -> iat + 600\n"), "{}", ran.out);
-    assert!(ran.out.contains("each key signs  13d\\u{1b}[2J -> 14d\n"), "no cursor is moved: {}", ran.out);
+    assert!(ran.out.contains("each signs for  13d\\u{1b}[2J -> 14d\n"), "no cursor is moved: {}", ran.out);
 
     // The same in another layout is the same.
     let desk = Desk::recorded().await;
