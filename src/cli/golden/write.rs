@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -16,6 +16,9 @@ use super::folder::{Files, MANIFEST, POLICY, ROTATION, SETTINGS, TOKENS, parse_m
 use crate::cli::cause::cause;
 use crate::cli::failure::Failure;
 use crate::oauth::name::ClientId;
+
+/// A manifest has some hundred bytes.
+const LONGEST_MANIFEST: u64 = 64 * 1024;
 
 /// Makes the folder hold these files and no others of ours.
 pub(super) fn replace(folder: &Path, files: &Files) -> Result<(), Failure> {
@@ -79,14 +82,14 @@ impl Place {
         if owned.is_empty() {
             return Ok(owned);
         }
-        let manifest = fs::read_to_string(folder.join(MANIFEST)).unwrap_or_default();
-        if parse_manifest(&manifest, &folder).is_err() {
+        if parse_manifest(&manifest(&folder), &folder).is_err() {
             return Err(Failure::usage(format!(
                 "{} is not empty and no folder of goldens that this version reads: name another, or empty it",
                 folder.display()
             )));
         }
-        if owned.iter().any(|name| name == TOKENS) {
+        // A link in its place would lead to what is somebody else's.
+        if owned.iter().any(|name| name == TOKENS) && !folder.join(TOKENS).is_symlink() {
             owned.retain(|name| name != TOKENS);
             let tokens = names(&folder.join(TOKENS)).map_err(unreadable)?;
             owned.extend(tokens.into_iter().map(|name| format!("{TOKENS}/{name}")));
@@ -136,6 +139,16 @@ impl Place {
 
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// The text of the folder's manifest, as far as it can be one; else nothing.
+fn manifest(folder: &Path) -> String {
+    let path = folder.join(MANIFEST);
+    let mut text = String::new();
+    let file = is_plain(&path).then(|| File::open(&path).ok()).flatten();
+    // What cannot be read is no manifest.
+    let _ = file.map(|file| file.take(LONGEST_MANIFEST).read_to_string(&mut text));
+    text
 }
 
 fn is_ours(name: &str) -> bool {

@@ -107,11 +107,16 @@ async fn nothing_foreign_is_touched() {
         fs::remove_file(path).unwrap();
         assert_eq!(desk.files("goldens"), before);
     }
+    // A whole folder behind a link, whose files have the right names.
+    fs::rename(desk.at("goldens/tokens"), desk.at("elsewhere")).unwrap();
+    symlink(desk.at("elsewhere"), desk.at("goldens/tokens")).unwrap();
+    desk.golden(&record("./goldens")).await.exits(2).complains_of("./goldens/tokens was not recorded");
+    assert_eq!(entries(&desk, "elsewhere"), ["reader.json", "stock.json"]);
     assert_eq!(
         (desk.text("photos/cat.jpg").as_str(), desk.text("outside.json").as_str()),
         ("cat", "outside")
     );
-    assert_eq!(entries(&desk, ""), ["file", "goldens", "outside.json", "photos", "policy.toml"]);
+    assert_eq!(entries(&desk, ""), ["elsewhere", "file", "goldens", "outside.json", "photos", "policy.toml"]);
 }
 
 #[tokio::test]
