@@ -25,6 +25,7 @@ golden:
     INSTA_UPDATE=always cargo test --locked --features rsa
     git --no-pager diff --stat -- tests/golden
     git --no-pager diff -- tests/golden
+    scripts/golden-diff HEAD
 
 # The pieces by criterion, then the whole against its upper bound.
 bench *ARGS:

@@ -54,6 +54,7 @@ impl Bench {
             request_id: "Qt7WvyPV-1",
             trace_id: None,
             policy_version: 6,
+            build: mintmark::VERSION,
         };
         compose(ISSUER, &self.grant, self.key.clone().reserve().ok()?, (now, &jti), &circumstances).ok()
     }
@@ -128,7 +129,11 @@ async fn open(folder: &std::path::Path) -> Option<App> {
     ];
     let settings = Settings::load(None, &environment).ok()?;
     app::make_store(&settings, Purpose::Service).await.ok()?;
-    let ambient = Ambient { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
+    let ambient = Ambient {
+        clock: Arc::new(SystemClock::new()),
+        entropy: Arc::new(SystemEntropy::new()),
+        build: mintmark::VERSION,
+    };
     App::open(&settings, &Kek::new([7; 32]), ambient, Purpose::Service).await.ok()
 }
 

@@ -59,3 +59,6 @@ mod failpoint;
 pub mod time;
 
 pub mod digest;
+
+/// What this program calls itself in records, metrics, documents and `mintmark version`, such as `0.1.0`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

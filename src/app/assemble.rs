@@ -80,6 +80,7 @@ pub(super) async fn open(
         entropy: &*ambient.entropy,
         origin: &origin,
         data_dir: &settings.data_dir,
+        build: ambient.build,
     };
     let opened = opened.open().await?;
     let ground = lay(settings, (ambient, wall_clock), (store, policy, lock), sealer, opened).await?;
@@ -93,7 +94,7 @@ async fn lay(
     sealer: Sealer,
     opened: Opened,
 ) -> Result<Ground, CannotStart> {
-    let Ambient { clock, entropy } = ambient.clone();
+    let Ambient { clock, entropy, .. } = ambient.clone();
     let node = settings.node.as_str().to_owned();
     let parts = WriterParts { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), node };
     let (recorder, writer) = Recorder::start(opened.opening, parts, settings.audit.deadline);
@@ -146,7 +147,7 @@ async fn lay(
 }
 
 fn furnish(settings: &Settings, ground: Ground) -> Result<App, CannotStart> {
-    let Ground { ambient: Ambient { clock, entropy }, store, recorder, publisher, .. } = &ground;
+    let Ground { ambient: Ambient { clock, entropy, .. }, store, recorder, publisher, .. } = &ground;
     let served = Served::new(store.clone(), publisher.published());
     let bounds = bounds(settings, &ground)?;
     let hashing = Workers::on_every_core(2);
@@ -213,7 +214,7 @@ struct Bounds {
 }
 
 fn bounds(settings: &Settings, ground: &Ground) -> Result<Bounds, CannotStart> {
-    let Ambient { clock, entropy } = &ground.ambient;
+    let Ambient { clock, entropy, .. } = &ground.ambient;
     let turns = Turns::default();
     let request_ids = Arc::new(RequestIds::new(&**entropy)?);
     Ok(Bounds {
@@ -283,7 +284,7 @@ fn administration(
 
 /// What issues, over what stands already.
 fn mint(settings: &Settings, ground: &Ground, bounds: &Bounds, authenticator: Authenticator) -> Mint {
-    let Ambient { clock, entropy } = &ground.ambient;
+    let Ambient { clock, entropy, build } = &ground.ambient;
     Mint::new(MintParts {
         issuer: settings.issuer.as_str().to_owned(),
         lifetimes: lifetimes(settings),
@@ -297,6 +298,7 @@ fn mint(settings: &Settings, ground: &Ground, bounds: &Bounds, authenticator: Au
         clock: clock.clone(),
         wall_clock: ground.wall_clock.clone(),
         entropy: entropy.clone(),
+        build,
     })
 }
 

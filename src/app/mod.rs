@@ -64,13 +64,15 @@ impl Purpose {
     }
 }
 
-/// Where time and randomness come from.
+/// Where time and randomness come from, and what this program calls itself.
 #[derive(Clone)]
 pub struct Ambient {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Gives randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Which build this is, as records say it: [`crate::VERSION`], but for stories that outlive a version.
+    pub build: &'static str,
 }
 
 /// The whole service, built and opened, its loops not yet running.

@@ -108,6 +108,8 @@ pub struct Opener<'a> {
     pub origin: &'a Origin,
     /// Where this node keeps what it signed.
     pub data_dir: &'a Path,
+    /// Which build of the program this is; the record of the start says it.
+    pub build: &'static str,
 }
 
 #[derive(Serialize)]
@@ -126,8 +128,7 @@ impl Opener<'_> {
     pub async fn open(&self) -> Result<Opened, CannotOpen> {
         let last_signed = last_signed(self.data_dir)?;
         let stored = self.store.log().await?;
-        let started =
-            Record::of(EventType::NodeStarted, body::line(&StartedBody { build: env!("CARGO_PKG_VERSION") }));
+        let started = Record::of(EventType::NodeStarted, body::line(&StartedBody { build: self.build }));
         let Some(stored) = stored else {
             let (key, opened, change) = self.make()?;
             let mut changes = vec![change];

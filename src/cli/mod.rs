@@ -43,11 +43,11 @@ pub use process::run_process;
 pub use session::{Session, Terminal};
 pub use when::Zone;
 
+use crate::VERSION;
 use crate::ambient::Clock;
 use crate::http::openapi::Document;
 
 const PROGRAM: &str = "mintmark";
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, about, term_width = 80, disable_help_subcommand = true)]

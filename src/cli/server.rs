@@ -137,7 +137,11 @@ pub(super) fn cannot_start(error: &CannotStart) -> Failure {
 }
 
 pub(super) fn system() -> Ambient {
-    Ambient { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) }
+    Ambient {
+        clock: Arc::new(SystemClock::new()),
+        entropy: Arc::new(SystemEntropy::new()),
+        build: crate::VERSION,
+    }
 }
 
 /// `RUST_LOG` filters the log lines, as it does for other Rust programs.

@@ -44,6 +44,8 @@ pub struct Circumstances<'a> {
     pub trace_id: Option<&'a str>,
     /// The version of the policy that decided.
     pub policy_version: u64,
+    /// Which build of the program issues, such as `0.1.0`.
+    pub build: &'static str,
 }
 
 /// The body of a `token.issued` record; members in this order.
@@ -137,7 +139,7 @@ fn body(grant: &Grant, key: &ActiveKey, jti: &Jti, circumstances: &Circumstances
         request_id: circumstances.request_id,
         trace_id: circumstances.trace_id,
         policy_version: circumstances.policy_version,
-        build: env!("CARGO_PKG_VERSION"),
+        build: circumstances.build,
     };
     crate::audit::body::line(&body)
 }

@@ -51,6 +51,8 @@ pub struct MintParts {
     pub wall_clock: Arc<WallClock>,
     /// Gives the randomness of token identifiers.
     pub entropy: Arc<dyn Entropy>,
+    /// Which build of the program this is; records say it.
+    pub build: &'static str,
 }
 
 /// Issues access tokens.
@@ -180,7 +182,7 @@ impl Mint {
         failpoint!("limit.after_take");
 
         let jti = Jti::compose(now, random(&*parts.entropy)?);
-        let circumstances = circumstances(&client, origin, policy.version);
+        let circumstances = circumstances(&client, origin, (policy.version, parts.build));
         let unsigned = compose(&parts.issuer, &grant, key, (now, &jti), &circumstances)
             .map_err(|error| self.refused(registered, request, error, origin))?;
 
@@ -271,7 +273,7 @@ impl Mint {
 fn circumstances<'a>(
     client: &'a Authenticated,
     origin: &'a Origin,
-    policy_version: u64,
+    (policy_version, build): (u64, &'static str),
 ) -> Circumstances<'a> {
     Circumstances {
         auth_method: client.method.as_str(),
@@ -280,6 +282,7 @@ fn circumstances<'a>(
         request_id: &origin.request_id,
         trace_id: origin.trace_id.as_deref(),
         policy_version,
+        build,
     }
 }
 

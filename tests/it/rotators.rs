@@ -278,6 +278,7 @@ impl Faulty {
             entropy: &*entropy,
             origin: &origin,
             data_dir: folder.path(),
+            build: mintmark::VERSION,
         };
         let log = opener.open().await.unwrap();
         let clock = Arc::new(FakeClock::at(START));

@@ -27,7 +27,7 @@ pub(super) fn doorkeeper(
     ground: &Ground,
     (hashing, last_uses): (&Workers, &Arc<LastUses>),
 ) -> Result<Doorkeeper, CannotStart> {
-    let Ambient { clock, entropy } = &ground.ambient;
+    let Ambient { clock, entropy, .. } = &ground.ambient;
     let issuer = settings.issuer.as_str().to_owned();
     let seed: [u8; 32] = random(&**entropy)?;
     let key = |of: &[u8]| Digest::of(&[of, &seed]).0;

@@ -56,7 +56,7 @@ struct House {
 impl House {
     fn new() -> Self {
         let clock = Arc::new(PausedClock(Instant::now()));
-        let ambient = Ambient { clock: clock.clone(), entropy: Arc::new(Longest) };
+        let ambient = Ambient { clock: clock.clone(), entropy: Arc::new(Longest), build: crate::VERSION };
         Self { ambient, health: Health::new(clock) }
     }
 

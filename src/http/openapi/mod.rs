@@ -52,7 +52,7 @@ impl Document {
         let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
         let info = InfoBuilder::new()
             .title(title)
-            .version(env!("CARGO_PKG_VERSION"))
+            .version(crate::VERSION)
             .description(Some(about))
             .license(Some(license))
             .build();

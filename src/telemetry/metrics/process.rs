@@ -26,7 +26,7 @@ impl Group for Process {
         sheet.gauges("process_open_fds_limit", "Files that may be open", most)?;
         let started = self.started.seconds();
         sheet.gauge("process_start_time_seconds", "When the process started, seconds since 1970", started)?;
-        let build = vec![("version", env!("CARGO_PKG_VERSION")), ("rsa", rsa())];
+        let build = vec![("version", crate::VERSION), ("rsa", rsa())];
         sheet.info("build", "Which program this is", &build)
     }
 }

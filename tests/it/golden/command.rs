@@ -55,7 +55,7 @@ impl Player<'_> {
             let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
             let text =
                 if words.get(1).is_some_and(|word| word == "db") { without_bytes(&text) } else { text };
-            self.out.push_str(&render::marked(mark, &text));
+            self.out.push_str(&render::marked(mark, &render::of_any_version(&text)));
         }
         self.say(&format!("exit {code}"));
         self.keys.look(self.mint).await;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::stories::{self, Outcome};
+use super::played::{self, Outcome};
 use super::{name_of, root};
 
 /// Where the other process puts its stories.
@@ -35,7 +35,7 @@ fn two_runs_give_the_same_bytes() {
     // What only a person's shell would have set.
     other.env("MINTMARK_ISSUER", "https://elsewhere.example.com").env("NO_COLOR", "1").env("COLUMNS", "40");
     let other = other.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let here = stories::all();
+    let here = played::all();
     let done = other.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
     assert_eq!(fs::read_dir(&stories).unwrap().count(), here.len(), "the other run played other scenarios");
@@ -73,7 +73,7 @@ fn file_of(path: &Path) -> PathBuf {
 fn play_into(out: &Path) {
     let mut paths = super::scenarios();
     paths.reverse();
-    for (path, story) in stories::play(paths, AT_ONCE) {
+    for (path, story) in played::play(paths, AT_ONCE) {
         fs::write(out.join(file_of(&path)), story.unwrap_or_else(|why| why)).unwrap();
     }
 }

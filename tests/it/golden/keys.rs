@@ -15,6 +15,14 @@ use super::play::Player;
 use super::render;
 use crate::harness::TestMint;
 
+/// A JWKS, and when it began to be served.
+#[derive(Clone)]
+pub(super) struct Served {
+    pub(super) since: Timestamp,
+    pub(super) keys: JwkSet,
+    pub(super) document: Value,
+}
+
 /// Everything that was seen of the keys.
 pub(super) struct KeyWatch {
     ring: Arc<KeyRing>,
@@ -23,7 +31,7 @@ pub(super) struct KeyWatch {
     /// One row per transition.
     pub(super) rows: Vec<Vec<String>>,
     /// What the JWKS was from when on.
-    pub(super) served: Vec<(Timestamp, JwkSet)>,
+    pub(super) served: Vec<Served>,
 }
 
 impl KeyWatch {
@@ -78,7 +86,8 @@ impl KeyWatch {
                 cache.clone(),
             ]);
         }
-        self.served.push((now, JwkSet::parse(&answer.body).unwrap()));
+        let keys = JwkSet::parse(&answer.body).unwrap();
+        self.served.push(Served { since: now, keys, document: answer.json() });
     }
 
     /// Why each key entered each state, as it was recorded since the last look.

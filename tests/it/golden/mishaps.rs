@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use mintmark::ambient::Clock as _;
-use mintmark::app::{Ambient, Reopen, reopen_log};
+use mintmark::app::{Reopen, reopen_log};
 use mintmark::audit::alive::Alive;
 use mintmark::config::Kek;
 use mintmark::http::bounds::{Caps, bound};
@@ -148,7 +148,7 @@ impl Player<'_> {
         let refused = self.mint.reopen().await.unwrap_err();
         self.say(&format!("\nthe copy is put back; the service refuses to start:\n! {refused}"));
         let checkpoint = std::fs::read_to_string(data.join("last_signed")).unwrap();
-        let ambient = Ambient { clock: self.mint.clock_handle(), entropy: self.mint.entropy_handle() };
+        let ambient = self.mint.ambient();
         let reason = "the disk was lost";
         let reopen = Reopen { origin, checkpoint: &checkpoint, reason, actor: "unix:0" };
         let reopened = reopen_log(&self.mint.settings(), &Kek::new(KEK), ambient, &reopen).await.unwrap();

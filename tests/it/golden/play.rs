@@ -58,35 +58,42 @@ pub(super) struct Player<'a> {
 
 /// Plays a scenario and gives its story.
 pub(super) async fn play(mint: &mut TestMint, scenario: &Scenario) -> String {
-    let keys = KeyWatch::start(mint).await;
-    let mut player = Player {
-        mint,
-        out: String::new(),
-        actors: BTreeMap::new(),
-        keys,
-        next_entry: 0,
-        last_assertion: None,
-        last_token: None,
-        last_etag: String::new(),
-        last_secret_id: String::new(),
-        request_ids: BTreeSet::new(),
-        lock: None,
-        crowd: Vec::new(),
-        backup: None,
-        policy_goes_on: false,
-        // Its name is in what commands print, and lines are folded by their width: everywhere of the same length.
-        desk: tempfile::tempdir_in("/tmp").unwrap(),
-        told_time: None,
-    };
-    player.tell_head(scenario);
-    player.skip_entries().await;
-    for step in &scenario.steps {
-        player.step(step).await;
+    Player::after(mint, scenario).await.out
+}
+
+impl<'a> Player<'a> {
+    /// Plays a scenario and stays where it ended.
+    pub(super) async fn after(mint: &'a mut TestMint, scenario: &Scenario) -> Self {
+        let keys = KeyWatch::start(mint).await;
+        let mut player = Self {
+            mint,
+            out: String::new(),
+            actors: BTreeMap::new(),
+            keys,
+            next_entry: 0,
+            last_assertion: None,
+            last_token: None,
+            last_etag: String::new(),
+            last_secret_id: String::new(),
+            request_ids: BTreeSet::new(),
+            lock: None,
+            crowd: Vec::new(),
+            backup: None,
+            policy_goes_on: false,
+            // Its name is in what commands print, and lines are folded by their width: everywhere of the same length.
+            desk: tempfile::tempdir_in("/tmp").unwrap(),
+            told_time: None,
+        };
+        player.tell_head(scenario);
+        player.skip_entries().await;
+        for step in &scenario.steps {
+            player.step(step).await;
+        }
+        // Refusals that wait to be counted are written now, so that nothing moves while the log is walked.
+        player.mint.app().denials.tick();
+        player.settle().await;
+        player
     }
-    // Refusals that wait to be counted are written now, so that nothing moves while the log is walked.
-    player.mint.app().denials.tick();
-    player.settle().await;
-    player.out
 }
 
 impl Player<'_> {

@@ -161,8 +161,8 @@ impl Player<'_> {
     }
 
     fn jwks_at(&self, at: Timestamp) -> Option<&JwkSet> {
-        let served = self.keys.served.iter().rev().find(|(since, _)| *since <= at)?;
-        Some(&served.1)
+        let served = self.keys.served.iter().rev().find(|served| served.since <= at)?;
+        Some(&served.keys)
     }
 }
 

@@ -11,6 +11,7 @@ mod forgetting;
 mod log;
 mod oracle;
 mod socket;
+mod start;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use base64::Engine as _;
 use futures_util::stream::once;
-use mintmark::app::{self, Ambient, App, Listeners, Order, Ports, Purpose};
-use mintmark::config::{Kek, Settings};
+use mintmark::app::{self, App, Listeners, Order, Ports};
+use mintmark::config::Settings;
 use mintmark::http::bounds::{Bounded, Caps, bound};
 use mintmark::http::traffic::counted;
 use mintmark::jose::JwkSet;
@@ -40,6 +41,7 @@ use described::{Asked, Listener};
 pub use faults::{Fault, FaultyStore};
 pub use log::contains;
 pub use socket::{Loopback, exchange};
+pub use start::Start;
 
 /// The first moment of every test: 2026-11-22T12:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_348_800);
@@ -55,6 +57,7 @@ pub struct TestMint {
     folder: TempDir,
     environment: Vec<(String, String)>,
     kek: [u8; 32],
+    build: &'static str,
     clock: Arc<FakeClock>,
     entropy: Arc<SeededEntropy>,
     app: Option<App>,
@@ -84,20 +87,7 @@ impl TestMint {
 
     /// A fresh issuer, opened when the clock shows `now`.
     pub async fn start_at(now: Timestamp, environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut all = vec![
-            ("MINTMARK_ISSUER".to_owned(), ISSUER.to_owned()),
-            ("MINTMARK_DATA_DIR".to_owned(), folder.path().join("data").display().to_string()),
-        ];
-        all.extend(environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
-        let clock = Arc::new(FakeClock::at(now));
-        let entropy = Arc::new(SeededEntropy::new(b"mintmark"));
-        let settings = Settings::load(None, &all).unwrap();
-        app::make_store(&settings, Purpose::Service).await.unwrap();
-        let app = open(&settings, KEK, (&clock, &entropy)).await.unwrap();
-        let (public, admin) = doors(&app);
-        let ledger = std::sync::Mutex::default();
-        Self { folder, environment: all, kek: KEK, clock, entropy, app: Some(app), public, admin, ledger }
+        Start { now, environment, ..Start::default() }.mint().await
     }
 
     /// The settings in force.
@@ -123,11 +113,6 @@ impl TestMint {
     /// The same, to build parts of one's own with.
     pub fn clock_handle(&self) -> Arc<FakeClock> {
         self.clock.clone()
-    }
-
-    /// The chance of this test, to build parts of one's own with.
-    pub fn entropy_handle(&self) -> Arc<SeededEntropy> {
-        self.entropy.clone()
     }
 
     /// Lets time pass, both clocks alike, and the background tasks do what is due.
@@ -214,7 +199,7 @@ impl TestMint {
 
     /// Opens the service again after its end; tells why if it refuses.
     pub async fn reopen(&mut self) -> Result<(), app::CannotStart> {
-        let app = open(&self.settings(), self.kek, (&self.clock, &self.entropy)).await?;
+        let app = self.open(&self.settings()).await?;
         (self.public, self.admin) = doors(&app);
         self.app = Some(app);
         Ok(())
@@ -222,7 +207,7 @@ impl TestMint {
 
     /// Tries to open a service on other settings with this test's clock and keys.
     pub async fn open_elsewhere(&self, settings: &Settings) -> Result<(), app::CannotStart> {
-        open(settings, self.kek, (&self.clock, &self.entropy)).await.map(drop)
+        self.open(settings).await.map(drop)
     }
 
     /// Sends any request to the public listener.
@@ -456,15 +441,6 @@ pub fn form_to(path: &str, form: &str) -> Request<Body> {
 /// A name as one percent-encoded path segment.
 pub fn segment(name: &str) -> String {
     name.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-async fn open(
-    settings: &Settings,
-    kek: [u8; 32],
-    (clock, entropy): (&Arc<FakeClock>, &Arc<SeededEntropy>),
-) -> Result<App, app::CannotStart> {
-    let ambient = Ambient { clock: clock.clone(), entropy: entropy.clone() };
-    App::open(settings, &Kek::new(kek), ambient, Purpose::Service).await
 }
 
 /// Another program's connection to the database file.

@@ -115,6 +115,7 @@ async fn over_a_faulty_store() -> Faulty {
         entropy: &*entropy,
         origin: &origin,
         data_dir: folder.path(),
+        build: mintmark::VERSION,
     };
     let log = opener.open().await.unwrap();
     let node = "node-1".to_owned();

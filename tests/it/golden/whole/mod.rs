@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::Path;
 
-use super::{files, name_of, owned, root, stories};
+use super::{files, name_of, owned, played, root};
 
 /// The goldens of a folder, each with its name.
 fn goldens(folder: &str) -> Vec<(String, String)> {
@@ -28,7 +28,7 @@ fn goldens(folder: &str) -> Vec<(String, String)> {
 
 /// The same from the stories of this run, whose files are written meanwhile.
 fn told_now(folder: &str) -> Vec<(String, String)> {
-    let told = stories::all().iter().filter(|(path, _)| name_of(path).0 == folder);
+    let told = played::all().iter().filter(|(path, _)| name_of(path).0 == folder);
     told.filter_map(|(path, story)| Some((name_of(path).1.to_owned(), story.clone().ok()?))).collect()
 }
 
