@@ -54,7 +54,7 @@ impl Player<'_> {
     }
 
     /// `asleep SPAN`.
-    pub(super) async fn fall_asleep(&mut self, span: &str) {
+    pub(super) async fn stand_still(&mut self, span: &str) {
         self.mint.later_by(parse_span(span).unwrap()).await;
         self.keys.look(self.mint).await;
         self.say_time();

@@ -127,7 +127,7 @@ impl Player<'_> {
             ["unlock"] => self.set_lock(false).await,
             ["crowd"] => self.set_crowd(true).await,
             ["crowd", "leaves"] => self.set_crowd(false).await,
-            ["asleep", span] => self.fall_asleep(span).await,
+            ["asleep", span] => self.stand_still(span).await,
             ["idle"] => self.idle().await,
             ["wall", time] => self.set_wall(time),
             ["restart", settings @ ..] => self.restart(settings).await,
