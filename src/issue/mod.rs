@@ -17,3 +17,6 @@ pub use mint::{Denial, Fault, Issued, Mint, MintParts};
 pub use origin::Origin;
 pub use settled::{SETTLING, SettledClock};
 pub use wall_clock::{ClockInsane, WallClock};
+
+#[cfg(test)]
+mod tests;

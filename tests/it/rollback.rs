@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use mintmark::admin::{Actor, Found, Verdict};
-use mintmark::app::{Ambient, Reopen, reopen_log};
+use mintmark::app::{Reopen, reopen_log};
 use mintmark::audit::event::EventType;
 use mintmark::audit::open::reopen::Reopened;
 use mintmark::audit::verify::verify;
@@ -19,8 +19,7 @@ use crate::starting::{copy_store, remove_store, stop};
 const NEW: &str = "auth.example.com/log2";
 
 async fn reopen(mint: &TestMint, origin: &str, checkpoint: &str) -> Result<Reopened, String> {
-    let ambient =
-        Ambient { clock: mint.clock_handle(), entropy: mint.entropy_handle(), build: mintmark::VERSION };
+    let ambient = mint.ambient();
     let reopen = Reopen { origin, checkpoint, reason: "the disk was lost", actor: "unix:7" };
     let done = reopen_log(&mint.settings(), &Kek::new(KEK), ambient, &reopen).await;
     done.map_err(|fault| fault.to_string())

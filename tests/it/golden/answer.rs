@@ -29,6 +29,9 @@ impl Player<'_> {
         if let Some(etag) = answer.headers.get("etag") {
             etag.to_str().unwrap().clone_into(&mut self.last_etag);
         }
+        if let Some(id) = answer.json()["secret_id"].as_str() {
+            id.clone_into(&mut self.last_secret_id);
+        }
         if let Some(id) = answer.json()["request_id"].as_str() {
             let (process, number) = id.split_at(id.len().min(8));
             assert!(base64url_decode(process).is_some_and(|bytes| bytes.len() == 6), "{id}");

@@ -17,6 +17,7 @@ impl Player<'_> {
     /// secrets: those of clients, a private key, a KEK; what a command writes stays. `{public}` is the public listener.
     /// The indented lines below it are what is typed in.
     pub(super) async fn run_command(&mut self, words: &[&str], typed: &[String]) {
+        let words: Vec<String> = words.iter().map(|word| self.filled(word)).collect();
         let folder = self.desk.path().to_owned();
         let here = format!("{}/", folder.display());
         self.lay_out(&folder).await;
@@ -29,7 +30,7 @@ impl Player<'_> {
         let public = tokio::spawn(axum::serve(listener, self.mint.app().public.clone()).into_future());
         let mut argv: Vec<OsString> = words
             .iter()
-            .map(|word| word.strip_prefix("./").map_or((*word).to_owned(), |file| format!("{here}{file}")))
+            .map(|word| word.strip_prefix("./").map_or_else(|| word.clone(), |file| format!("{here}{file}")))
             .map(|word| word.replace("{public}", &public_url).into())
             .collect();
         if words.len() > 1 {
@@ -52,7 +53,8 @@ impl Player<'_> {
         self.out.push_str(&render::marked("| ", &input));
         for (mark, text) in [("", stdout), ("! ", stderr)] {
             let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
-            let text = if words.get(1) == Some(&"db") { without_bytes(&text) } else { text };
+            let text =
+                if words.get(1).is_some_and(|word| word == "db") { without_bytes(&text) } else { text };
             self.out.push_str(&render::marked(mark, &render::of_any_version(&text)));
         }
         self.say(&format!("exit {code}"));
@@ -90,6 +92,7 @@ impl Player<'_> {
             &folder.join("key.pem"),
             &format!("{}{}\n{}", armor("BEGIN"), lines.join("\n"), armor("END")),
         );
+        write_secret(&folder.join("stolen.pem"), &super::forgery::stolen_pem());
         write_secret(&folder.join("kek"), &format!("{}A=\n", "S".repeat(42)));
     }
 }

@@ -42,34 +42,6 @@ impl Player<'_> {
         self.tell_entries().await;
     }
 
-    /// The same to the admin API; the block is the JSON body and `if-match: ...`.
-    pub(super) async fn admin_exchange(&mut self, step: &Step) {
-        let method: Method = step.words[1].parse().unwrap();
-        let path = self.filled(&step.words[2]);
-        self.say_time();
-        self.tell_entries().await;
-        let (fields, body): (Vec<&str>, Vec<&str>) = step
-            .block
-            .iter()
-            .map(String::as_str)
-            .partition(|line| line.starts_with("if-") || line.starts_with("idempotency-key:"));
-        let body = self.filled(&body.concat());
-        let body: Option<Value> = (!body.is_empty()).then(|| serde_json::from_str(&body).unwrap());
-        let mut shown = format!("{method} {path}   (admin socket)\n");
-        for line in &fields {
-            let _ = writeln!(shown, "{line}");
-        }
-        if let Some(body) = &body {
-            let _ = write!(shown, "content-type: application/json\n\n{body}");
-        }
-        let _ = write!(self.out, "\n{}", render::marked("> ", &shown));
-        let fields: Vec<_> = fields.iter().map(|line| line.split_once(": ").unwrap()).collect();
-        let answer = self.mint.admin_with(method, &path, body, &fields).await;
-        self.keys.look(self.mint).await;
-        self.tell_answer(&answer);
-        self.tell_entries().await;
-    }
-
     /// `drum COUNT every SPAN` and a request: one row for each of its answers.
     pub(super) async fn drum(&mut self, step: &Step) {
         let count: usize = step.words[1].parse().unwrap();
@@ -102,9 +74,10 @@ impl Player<'_> {
     }
 
     /// Words in braces stand for what came before.
-    fn filled(&self, text: &str) -> String {
+    pub(super) fn filled(&self, text: &str) -> String {
         let jti = self.last_token.as_deref().map(|token| claim(token, "jti")).unwrap_or_default();
         let text = text.replace("{jti}", &jti).replace("{etag}", &self.last_etag);
+        let text = text.replace("{secret_id}", &self.last_secret_id);
         let assertion = self.last_assertion.as_ref().map_or("", |(_, assertion)| assertion);
         let text = text.replace("{assertion}", assertion);
         text.replace("{token}", self.last_token.as_deref().unwrap_or_default())
@@ -200,7 +173,9 @@ impl Player<'_> {
             text.replace(&actor.client.secret, &format!("<secret of {id}>"))
         });
         let Some((id, assertion)) = &self.last_assertion else { return text };
-        text.replace(assertion, &format!("<assertion {} of {id}>", self.actors[id].assertions))
+        let actor = &self.actors[id];
+        let by = actor.key.as_ref().map_or("", |(_, alg)| alg);
+        text.replace(assertion, &format!("<assertion {} of {id}, {by}>", actor.assertions))
     }
 
     async fn deliver(&self, outgoing: &Outgoing) -> Answer {
@@ -254,10 +229,17 @@ fn encoded(text: &str) -> String {
     out
 }
 
-/// `x*9000` stands for 9000 times x.
-fn expanded(text: &str) -> String {
-    let Some(star) = text.find("x*") else { return text.to_owned() };
-    let digits = text[star + 2..].bytes().take_while(u8::is_ascii_digit).count();
-    let Ok(count) = text[star + 2..star + 2 + digits].parse() else { return text.to_owned() };
-    format!("{}{}{}", &text[..star], "x".repeat(count), &text[star + 2 + digits..])
+/// Each `x*9000` stands for 9000 times x.
+pub(super) fn expanded(text: &str) -> String {
+    let mut parts = text.split("x*");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|character: char| character.is_ascii_digit());
+        match part[..part.len() - rest.len()].parse() {
+            Ok(count) => out.push_str(&"x".repeat(count)),
+            Err(_) => out.push_str("x*"),
+        }
+        out.push_str(rest);
+    }
+    out
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use mintmark::audit::event::EventType;
 use mintmark::audit::leaf::Leaf;
-use mintmark::jose::{Algorithm, Kid};
+use mintmark::jose::{Algorithm, JwkSet, Kid};
 use mintmark::keys::{KeyRing, KeyState, schedule};
 use mintmark::time::Timestamp;
 use serde_json::{Value, json};
@@ -14,6 +14,14 @@ use serde_json::{Value, json};
 use super::play::Player;
 use super::render;
 use crate::harness::TestMint;
+
+/// A JWKS, and when it began to be served.
+#[derive(Clone)]
+pub(super) struct Served {
+    pub(super) since: Timestamp,
+    pub(super) keys: JwkSet,
+    pub(super) document: Value,
+}
 
 /// Everything that was seen of the keys.
 pub(super) struct KeyWatch {
@@ -23,7 +31,7 @@ pub(super) struct KeyWatch {
     /// One row per transition.
     pub(super) rows: Vec<Vec<String>>,
     /// What the JWKS was from when on.
-    pub(super) served: Vec<(Timestamp, Vec<u8>)>,
+    pub(super) served: Vec<Served>,
 }
 
 impl KeyWatch {
@@ -65,7 +73,8 @@ impl KeyWatch {
                 continue;
             }
             let from = from.map_or("-", KeyState::as_str);
-            let reason = reasons.get(&(key.kid, event_of(key.state))).cloned().unwrap_or_default();
+            let why = |event| reasons.get(&(key.kid, event)).cloned();
+            let reason = why(event_of(key.state)).or_else(|| why(EventType::KeyImported)).unwrap_or_default();
             self.rows.push(vec![
                 render::offset(now),
                 render::time(now),
@@ -77,7 +86,8 @@ impl KeyWatch {
                 cache.clone(),
             ]);
         }
-        self.served.push((now, answer.body));
+        let keys = JwkSet::parse(&answer.body).unwrap();
+        self.served.push(Served { since: now, keys, document: answer.json() });
     }
 
     /// Why each key entered each state, as it was recorded since the last look.
@@ -98,7 +108,7 @@ impl KeyWatch {
     }
 
     /// The `kid` of a short name.
-    fn kid(&self, name: &str) -> &str {
+    pub(super) fn kid(&self, name: &str) -> &str {
         let found = self.names.iter().find(|(_, known)| *known == name);
         found.map_or_else(|| panic!("no key is called {name}"), |(kid, _)| kid)
     }

@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use mintmark::audit::checkpoint::{Note, Vkey};
+use mintmark::audit::leaf::Leaf;
 use mintmark::audit::served::root_at;
 use mintmark::audit::tile::{TileSet, tiles_for};
 use mintmark::audit::tree::{TreeHead, consistency_path, hashes, verify_consistency};
@@ -28,7 +29,7 @@ impl Player<'_> {
     /// New entries in short: index, event and body.
     pub(super) async fn tell_entries(&mut self) {
         for entry in self.new_entries().await {
-            let leaf = mintmark::audit::leaf::Leaf::parse(&entry.leaf).unwrap();
+            let leaf = Leaf::parse(&entry.leaf).unwrap();
             let (_, body) = entry.body.unwrap_or_default();
             let body = String::from_utf8(body).unwrap();
             self.say(&format!("\n  log {}  {}", entry.index, leaf.event));
@@ -36,11 +37,19 @@ impl Player<'_> {
         }
     }
 
-    /// The whole log from its beginning: the exact bytes of each leaf, body and salt.
-    pub(super) async fn tell_log(&mut self) {
+    /// `log [EVENT...]`: the exact bytes of each leaf, body and salt, from the beginning of the log; only of
+    /// events whose names begin so.
+    pub(super) async fn tell_log(&mut self, events: &[&str]) {
         self.say_time();
         self.next_entry = 0;
+        let is_wanted = |leaf: &[u8]| {
+            let event = Leaf::parse(leaf).unwrap().event.as_str();
+            events.is_empty() || events.iter().any(|wanted| event.starts_with(wanted))
+        };
         for StoredEntry { index, leaf, body } in self.new_entries().await {
+            if !is_wanted(&leaf) {
+                continue;
+            }
             self.say(&format!("\nentry {index}"));
             self.say(&format!("  leaf  {}", String::from_utf8(leaf).unwrap()));
             if let Some((salt, body)) = body {

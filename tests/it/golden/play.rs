@@ -2,24 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use mintmark::ambient::Clock as _;
+use mintmark::limits::turns::Turn;
 use mintmark::store::Change;
 use mintmark::time::{Timestamp, parse_span};
 use serde_json::json;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 use tempfile::TempDir;
 
 use super::keys::KeyWatch;
+use super::mishaps::Backup;
 use super::parse::{Scenario, Step};
 use super::policy::Actor;
 use super::render;
 use crate::harness::{START, TestMint};
 
 /// The steps that make the policy.
-const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
+pub(super) const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
 
 /// A scenario under way.
 pub(super) struct Player<'a> {
@@ -39,10 +39,16 @@ pub(super) struct Player<'a> {
     pub(super) last_token: Option<String>,
     /// The `ETag` that came last.
     pub(super) last_etag: String,
+    /// The name of the secret that was made last.
+    pub(super) last_secret_id: String,
     /// Names of requests that were seen; none comes twice.
     pub(super) request_ids: BTreeSet<String>,
     /// Another hand that holds the database's write lock.
     pub(super) lock: Option<SqliteConnection>,
+    /// Others whose tokens are being made.
+    pub(super) crowd: Vec<Turn>,
+    /// A copy of the store.
+    pub(super) backup: Option<Backup>,
     /// Whether the last line told of the policy too.
     pub(super) policy_goes_on: bool,
     /// Where commands are run.
@@ -68,10 +74,14 @@ impl<'a> Player<'a> {
             last_assertion: None,
             last_token: None,
             last_etag: String::new(),
+            last_secret_id: String::new(),
             request_ids: BTreeSet::new(),
             lock: None,
+            crowd: Vec::new(),
+            backup: None,
             policy_goes_on: false,
-            desk: tempfile::tempdir().unwrap(),
+            // Its name is in what commands print, and lines are folded by their width: everywhere of the same length.
+            desk: tempfile::tempdir_in("/tmp").unwrap(),
             told_time: None,
         };
         player.tell_head(scenario);
@@ -99,7 +109,7 @@ impl Player<'_> {
         }
     }
 
-    async fn step(&mut self, step: &Step) {
+    pub(super) async fn step(&mut self, step: &Step) {
         let words: Vec<&str> = step.words.iter().map(String::as_str).collect();
         let is_policy = POLICY_VERBS.contains(&words[0]);
         self.policy_goes_on &= is_policy;
@@ -113,38 +123,20 @@ impl Player<'_> {
                 self.pass_until(START.plus(offset.unwrap_or_else(|| panic!("{}", step.text)))).await;
             }
             ["after", span] => self.pass_until(self.now().plus(parse_span(span).unwrap())).await,
-            ["lock"] => {
-                let file = self.mint.data_dir().join("mintmark.db");
-                let mut other = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
-                sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-                self.lock = Some(other);
-                self.say("\nanother program holds the write lock of the database");
-            }
-            ["unlock"] => {
-                self.lock.take().unwrap().close().await.unwrap();
-                self.say("\nthe lock is gone");
-            }
-            ["asleep", span] => {
-                self.mint.later_by(parse_span(span).unwrap()).await;
-                self.keys.look(self.mint).await;
-                self.say_time();
-                self.say(&format!("\nfor {span} the background tasks did nothing; now they run again"));
-            }
-            ["wall", time] => {
-                let now = if *time == "back" { self.honest_now() } else { Timestamp::parse(time).unwrap() };
-                self.mint.clock().set_wall(now);
-                self.say(&format!("\nsomebody sets the wall clock to {}", render::time(now)));
-            }
-            ["erase"] => {
-                self.mint.drop_old_bodies().await;
-                self.say("\nbodies whose time is over are erased");
-            }
-            ["restart"] => {
-                self.mint.restart().await;
-                self.keys.look(self.mint).await;
-                self.say_time();
-                self.say("\nthe service ends in order and starts again");
-            }
+            ["lock"] => self.set_lock(true).await,
+            ["unlock"] => self.set_lock(false).await,
+            ["crowd"] => self.set_crowd(true).await,
+            ["crowd", "leaves"] => self.set_crowd(false).await,
+            ["asleep", span] => self.fall_asleep(span).await,
+            ["idle"] => self.idle().await,
+            ["wall", time] => self.set_wall(time),
+            ["restart", settings @ ..] => self.restart(settings).await,
+            ["lose", key] => self.lose(key).await,
+            ["backup"] => self.back_up().await,
+            ["restore", origin] => self.restore(origin).await,
+            ["retention"] => self.drop_old().await,
+            ["door", what] => self.tell_door(what).await,
+            ["forge", claims @ ..] => self.forge(claims),
             ["rotate", rest @ ..] => self.rotate(rest).await,
             [verb @ ("retain" | "release"), key] => self.act_on_key(key, verb, None).await,
             ["revoke", key, reason @ ..] => {
@@ -153,14 +145,14 @@ impl Player<'_> {
             ["keys"] => self.tell_keys().await,
             ["timeline", span] => self.tell_timeline(parse_span(span).unwrap()).await,
             ["simulate", span] => self.simulate(parse_span(span).unwrap()),
-            ["caches", rest @ ..] => self.tell_caches(rest).await,
-            ["log"] => self.tell_log().await,
+            ["caches", rest @ ..] => self.tell_caches(rest, &step.block).await,
+            ["log", events @ ..] => self.tell_log(events).await,
             ["consistency", old] => self.tell_consistency(old.parse().unwrap()).await,
             ["export", rest @ ..] => self.tell_export(rest).await,
             ["file", path] => self.tell_file(path),
             ["run", rest @ ..] => self.run_command(rest, &step.block).await,
             ["drum", ..] => self.drum(step).await,
-            ["admin", ..] => self.admin_exchange(step).await,
+            ["admin" | "tcp", ..] => self.admin_exchange(step).await,
             _ => self.exchange(step).await,
         }
     }
@@ -168,11 +160,6 @@ impl Player<'_> {
     /// The time as the service sees it.
     pub(super) fn now(&self) -> Timestamp {
         self.mint.clock().now()
-    }
-
-    /// The time by the monotonic clock, which nobody sets.
-    fn honest_now(&self) -> Timestamp {
-        START.plus(self.mint.clock().monotonic().saturating_sub(Duration::from_secs(1_000)))
     }
 
     /// Adds a line to the story.

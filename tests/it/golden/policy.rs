@@ -1,12 +1,14 @@
 //! The steps that make a policy: resources, scopes and clients, by the admin API.
 
 use axum::http::Method;
+use mintmark::ambient::Entropy as _;
 use mintmark::digest::{Digest, base64url};
 use mintmark::jose::{Algorithm, KeyPair};
 use mintmark::limits::Quota;
 use mintmark::time::parse_span;
 use serde_json::{Value, json};
 
+use super::exchange::expanded;
 use super::parse::Step;
 use super::play::Player;
 use crate::harness::{ISSUER, SeededEntropy, TestClient, segment};
@@ -17,8 +19,8 @@ pub(super) struct Actor {
     pub(super) client: TestClient,
     /// Whether it shows its secret in the form.
     pub(super) by_post: bool,
-    /// What it signs assertions with, if that is its method.
-    pub(super) key: Option<KeyPair>,
+    /// What it signs assertions with, if that is its method, and the name that it gives the algorithm.
+    pub(super) key: Option<(KeyPair, String)>,
     /// How many assertions it has made.
     pub(super) assertions: u64,
 }
@@ -26,9 +28,9 @@ pub(super) struct Actor {
 impl Actor {
     /// Its next assertion, for a minute from `now`.
     pub(super) fn assertion(&mut self, now: u64) -> Option<String> {
-        let (id, key) = (&self.client.id, self.key.as_ref()?);
+        let (id, (key, alg)) = (&self.client.id, self.key.as_ref()?);
         self.assertions += 1;
-        let header = json!({ "alg": key.public().algorithm(), "kid": key.kid().to_string(), "typ": "JWT" });
+        let header = json!({ "alg": alg, "kid": key.kid().to_string(), "typ": "JWT" });
         let jti = format!("{id}-{}", self.assertions);
         let claims = json!({ "iss": id, "sub": id, "aud": ISSUER, "iat": now, "exp": now + 60, "jti": jti });
         let [header, claims] = [header, claims].map(|part| base64url(part.to_string().as_bytes()));
@@ -45,9 +47,10 @@ impl Player<'_> {
         }
         self.policy_goes_on = true;
         self.say(&step.text);
-        let name = step.words[1].as_str();
-        let rest: Vec<&str> = step.words[2..].iter().map(String::as_str).collect();
-        match step.words[0].as_str() {
+        let words: Vec<String> = step.words.iter().map(|word| expanded(word)).collect();
+        let name = words[1].as_str();
+        let rest: Vec<&str> = words[2..].iter().map(String::as_str).collect();
+        match words[0].as_str() {
             "resource" => {
                 let lifetime = seconds(&rest, "lifetime");
                 let body = json!({ "resource": name, "signing_alg": rest[0], "token_lifetime": lifetime });
@@ -82,8 +85,7 @@ impl Player<'_> {
 
     async fn register(&mut self, id: &str, rest: &[&str]) {
         let by_post = rest.contains(&"post");
-        let entropy = SeededEntropy::new(id.as_bytes());
-        let key = rest.contains(&"key").then(|| KeyPair::generate(Algorithm::EdDsa, &entropy).unwrap().0);
+        let key = value(rest, "key").map(|alg| (own_key(id, alg), alg.to_owned()));
         let method = match (&key, by_post) {
             (Some(_), _) => "private_key_jwt",
             (None, true) => "client_secret_post",
@@ -93,7 +95,7 @@ impl Player<'_> {
             "scope": value(rest, "scope").unwrap(),
             "default_scope": value(rest, "default"),
             "token_endpoint_auth_method": method,
-            "jwks": key.as_ref().map(|key| json!({ "keys": [key.public()] })),
+            "jwks": key.as_ref().map(|key| json!({ "keys": [key.0.public()] })),
             "access_token_lifetime": seconds(rest, "lifetime"),
         });
         if let Some(audience) = value(rest, "introspects") {
@@ -114,6 +116,15 @@ impl Player<'_> {
         }
         self.actors.insert(id.to_owned(), Actor { client, by_post, key, assertions: 0 });
     }
+}
+
+/// A key pair of the client's own, which no issuer of a story ever comes to.
+fn own_key(id: &str, alg: &str) -> KeyPair {
+    // RFC 9864 has a name of its own for EdDSA with Ed25519.
+    let algorithm = if alg == "Ed25519" { Algorithm::EdDsa } else { Algorithm::parse(alg).unwrap() };
+    let entropy = |first| SeededEntropy::from_key(id.as_bytes(), first);
+    let rsa = || KeyPair::from_pkcs8(algorithm, &entropy(11).rsa_pkcs8().unwrap()).unwrap();
+    if algorithm.is_rsa() { rsa() } else { KeyPair::generate(algorithm, &entropy(60)).unwrap().0 }
 }
 
 /// Prefix, 256 bits, and a checksum that fits them.

@@ -1,5 +1,6 @@
 //! Tables over the life of the keys: the timeline, and whether verifiers with old keys take the tokens.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use mintmark::digest::Digest;
@@ -9,6 +10,7 @@ use mintmark::jose::{Algorithm, JwkSet, PublicJwk};
 use mintmark::keys::{KeyFacts, KeyRing, KeyState, schedule};
 use mintmark::time::{Timestamp, parse_span};
 
+use super::parse::{Step, parse};
 use super::play::Player;
 use super::render;
 use crate::harness::START;
@@ -16,6 +18,8 @@ use crate::harness::START;
 /// A token and when it was issued.
 struct Issued {
     at: Timestamp,
+    /// Which of the clients it is for.
+    of: usize,
     token: String,
 }
 
@@ -74,23 +78,37 @@ impl Player<'_> {
         self.say(&format!("  at most {most} keys in the JWKS"));
     }
 
-    /// `caches AGE... every SPAN for SPAN as CLIENT`: tokens at each step, and verifiers whose JWKS is so old.
-    pub(super) async fn tell_caches(&mut self, words: &[&str]) {
-        let after = |word: &str| words[words.iter().position(|found| *found == word).unwrap() + 1];
+    /// `caches AGE... every SPAN for SPAN as CLIENT...`: tokens of each client at each step, and verifiers whose JWKS is
+    /// so old. Lines below it, `after SPAN STEP`, happen in between.
+    pub(super) async fn tell_caches(&mut self, words: &[&str], acts: &[String]) {
+        let place = |word: &str| words.iter().position(|found| *found == word).unwrap() + 1;
         let ages: Vec<_> = words.iter().map_while(|word| parse_span(word).ok()).collect();
-        let (step, span) = (parse_span(after("every")).unwrap(), parse_span(after("for")).unwrap());
-        let client = self.actors[after("as")].client.clone();
-        let end = self.now().plus(span);
+        let span_after = |word: &str| parse_span(words[place(word)]).unwrap();
+        let (step, span) = (span_after("every"), span_after("for"));
+        let clients: Vec<_> = words[place("as")..].iter().map(|id| self.actors[*id].client.clone()).collect();
+        let (start, end) = (self.now(), self.now().plus(span));
+        let mut acts: VecDeque<_> = acts.iter().map(|act| act_at(act, start)).collect();
         self.say_time();
         let mut tokens = Vec::new();
         loop {
-            let answer = self.mint.token(&client, "").await;
-            tokens.push(Issued { at: self.now(), token: answer.access_token().unwrap() });
+            for (of, client) in clients.iter().enumerate() {
+                let token = self.mint.token(client, "").await.access_token().unwrap();
+                tokens.push(Issued { at: self.now(), of, token });
+            }
             if self.now() >= end {
                 break;
             }
-            self.pass_until(self.now().plus(step)).await;
+            let next = self.now().plus(step);
+            while let Some((at, act)) = acts.pop_front_if(|(at, _)| *at <= next) {
+                self.pass_until(at).await;
+                self.skip_entries().await;
+                Box::pin(self.step(&act)).await;
+            }
+            self.pass_until(next).await;
         }
+        assert!(acts.is_empty(), "an act comes after the last token");
+        // A stable sort: each client's in the order of time.
+        tokens.sort_by_key(|issued| issued.of);
         // The last ones live on; what the JWKS is until they die must be known.
         self.pass_until(end.plus(self.mint.settings().tokens.max_lifetime)).await;
         let mut headings = ["issued from", "to", "tokens", "signed by"].map(str::to_owned).to_vec();
@@ -111,7 +129,8 @@ impl Player<'_> {
             rows.push(row);
         }
         self.say(&format!(
-            "\nA token every {} for {}. Each is shown to verifiers that fetched the JWKS so long before, at once and\nin the last second of its life; tokens in a row with the same fate share a line.\n\n{}",
+            "\nA token {}every {} for {}. Each is shown to verifiers that fetched the JWKS so long before, at once and\nin the last second of its life; tokens in a row with the same fate share a line.\n\n{}",
+            if clients.len() > 1 { "for each client " } else { "" },
             render::span(step),
             render::span(span),
             render::table(&rows).trim_end()
@@ -131,7 +150,7 @@ impl Player<'_> {
                 leeway: settings.keys.leeway,
                 max_lifetime: settings.tokens.max_lifetime,
             };
-            verify_access_token(&issued.token, &jwks, &expected).map(drop)
+            verify_access_token(&issued.token, jwks, &expected).map(drop)
         };
         match (verdict(issued.at), verdict(dies)) {
             (Ok(()), Ok(())) => "accepted".to_owned(),
@@ -141,10 +160,17 @@ impl Player<'_> {
         }
     }
 
-    fn jwks_at(&self, at: Timestamp) -> Option<JwkSet> {
-        let served = self.keys.served.iter().rev().find(|(since, _)| *since <= at)?;
-        Some(JwkSet::parse(&served.1).unwrap())
+    fn jwks_at(&self, at: Timestamp) -> Option<&JwkSet> {
+        let served = self.keys.served.iter().rev().find(|served| served.since <= at)?;
+        Some(&served.keys)
     }
+}
+
+/// `after SPAN STEP` as a time and a step.
+fn act_at(text: &str, start: Timestamp) -> (Timestamp, Step) {
+    let (span, step) = text.strip_prefix("after ").and_then(|rest| rest.split_once(' ')).unwrap();
+    let step = parse(step).steps.pop().unwrap();
+    (start.plus(parse_span(span).unwrap()), step)
 }
 
 fn kid_of(token: &str) -> String {

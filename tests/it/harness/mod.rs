@@ -115,11 +115,6 @@ impl TestMint {
         self.clock.clone()
     }
 
-    /// The chance of this test, to build parts of one's own with.
-    pub fn entropy_handle(&self) -> Arc<SeededEntropy> {
-        self.entropy.clone()
-    }
-
     /// Lets time pass, both clocks alike, and the background tasks do what is due.
     pub async fn later(&self, span: &str) {
         self.later_by(parse_span(span).unwrap()).await;

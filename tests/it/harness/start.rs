@@ -62,9 +62,14 @@ impl Start<'_> {
 }
 
 impl TestMint {
+    /// This test's clock, chance and build, for parts of one's own.
+    pub fn ambient(&self) -> Ambient {
+        ambient(self.build, &self.clock, &self.entropy)
+    }
+
     /// Opens a service on these settings with this test's clock, chance and key.
     pub(super) async fn open(&self, settings: &Settings) -> Result<App, app::CannotStart> {
-        open(settings, self.kek, ambient(self.build, &self.clock, &self.entropy)).await
+        open(settings, self.kek, self.ambient()).await
     }
 }
 

@@ -35,11 +35,7 @@ pub(super) async fn make(folder: &Path) {
     let served = player.keys.served.clone();
     let jwks: Vec<_> = (0..)
         .zip(&served)
-        .map(|(number, (from, document))| Jwks {
-            number,
-            from: from.seconds(),
-            keys: serde_json::from_slice(document).unwrap(),
-        })
+        .map(|(number, served)| Jwks { number, from: served.since.seconds(), keys: served.document.clone() })
         .collect();
     let tokens = given(&mint, &state, &jwks).await;
     mint.tick().await;
