@@ -137,6 +137,7 @@ fn no_two_stories_have_one_tree() {
 /// What has a form is taken apart in every golden: no request, answer, token or record is left as its lines.
 #[test]
 fn every_golden_is_understood() {
+    let mut as_lines = Vec::new();
     for (case, story) in goldens() {
         let tree = read(&story);
         let mut places = BTreeSet::new();
@@ -150,19 +151,27 @@ fn every_golden_is_understood() {
         assert_eq!(count("/token/claims"), said("  token\n"), "{case}");
         assert_eq!(count("/event"), said("  log "), "{case}");
         assert_eq!(count("/exit"), said("$ "), "{case}");
-        for place in places.iter().filter(|place| place.ends_with("/lines")) {
-            let known = [
-                "/story/lines",
-                "The schedule alone",
-                "A token every",
-                "/rotate",
-                "toml:",
-                "audit/export",
-                "proven by",
-            ];
-            assert!(known.iter().any(|known| place.contains(known)), "{case}: {place} is left as its lines");
-        }
+        // Texts, and what is told of mishaps.
+        let known = [
+            "/story/lines",
+            "The schedule alone",
+            "A token ",
+            "/rotate",
+            "toml:",
+            "/./goldens/",
+            "the copy is put back",
+            "the log is reopened",
+            "the service starts again",
+            "the service ends",
+            "somebody signs this",
+            "audit/export",
+            "proven by",
+        ];
+        let left = places.into_iter().filter(|place| place.ends_with("/lines"));
+        let left = left.filter(|place| !known.iter().any(|known| place.contains(known)));
+        as_lines.extend(left.map(|place| format!("{case}: {place}")));
     }
+    assert!(as_lines.is_empty(), "these are left as their lines: {as_lines:#?}");
 }
 
 fn collect(value: &serde_json::Value, here: &mut String, places: &mut BTreeSet<String>) {
