@@ -67,6 +67,12 @@ impl Globals {
         }
     }
 
+    /// The same options with another file where `--config` names none.
+    #[must_use]
+    pub fn over(&self, file: &Path) -> Self {
+        Self { config: Some(self.config.clone().unwrap_or_else(|| file.to_owned())), ..self.clone() }
+    }
+
     /// All settings, for commands that need an issuer.
     pub fn settings(&self) -> Result<Settings, Failure> {
         self.load(&self.environment)

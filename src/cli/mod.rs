@@ -1,6 +1,6 @@
 //! The command line: what a person types, what a person reads.
 //!
-//! It talks to a server by its API. Only `db` opens a running server's store, to read it.
+//! It talks to a server by its API. Only `db` opens a running server's store, to read it; `golden` asks nobody.
 //! Everything goes in and out by what [`run`] is handed, so that a test is a
 //! user. Exit codes: 0 done, 1 refused or failed, 2 usage or configuration,
 //! 3 the server cannot be reached or is not ready.
@@ -15,6 +15,7 @@ mod db;
 pub mod escape;
 pub mod failure;
 pub mod globals;
+mod golden;
 mod grant;
 mod health;
 mod key;
@@ -89,6 +90,9 @@ enum Command {
     /// Read and check the issuance log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Review a change as a difference of tokens, before it is made
+    #[command(subcommand)]
+    Golden(golden::Golden),
     /// Look at, migrate and copy the database
     #[command(subcommand)]
     Db(db::Db),
@@ -148,6 +152,7 @@ async fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exi
         Command::Key(verb) => key::run(verb, session).await?,
         Command::Token(verb) => return token::run(verb, session).await,
         Command::Audit(verb) => return audit::run(verb, session).await,
+        Command::Golden(verb) => return golden::run(&verb, session),
         Command::Db(verb) => db::run(verb, session).await?,
         Command::Healthcheck(asked) => health::run(&asked, session).await?,
         Command::Openapi { listener } => {

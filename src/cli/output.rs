@@ -210,11 +210,7 @@ pub fn member(object: &Value, name: &str) -> String {
 
 /// A rate as it is typed, `600/1m`, with its burst where that is another number. `None` for what is no rate.
 pub fn rate(quota: &Value) -> Option<String> {
-    let quota: Quota = serde_json::from_value(quota.clone()).ok()?;
-    if quota.burst() == quota.count() {
-        return Some(quota.to_string());
-    }
-    Some(format!("{quota} burst {}", quota.burst()))
+    serde_json::from_value(quota.clone()).ok().map(|quota: Quota| quota.typed())
 }
 
 #[cfg(test)]

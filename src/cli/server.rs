@@ -104,11 +104,16 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::refused(format!("{} cannot be written: {}", path.display(), cause(&error))))
 }
 
-/// The settings and the KEK, or every complaint about either, one line each.
-pub(super) fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(Settings, Kek), Failure> {
+/// The settings, or every complaint about them, one line each.
+pub(super) fn settings(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<Settings, Failure> {
     let file = globals.configuration()?;
     let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
-    let settings = complaints(Settings::load(file, &globals.environment), terminal)?;
+    complaints(Settings::load(file, &globals.environment), terminal)
+}
+
+/// The settings and the KEK, or every complaint about either, one line each.
+pub(super) fn checked(globals: &Globals, terminal: &mut Terminal<'_>) -> Result<(Settings, Kek), Failure> {
+    let settings = settings(globals, terminal)?;
     let files = (read_kek(&settings.keys.kek_file), app::certificates(&settings));
     let kek = match files {
         (Ok(kek), Ok(_)) => kek,

@@ -16,7 +16,7 @@ use super::when::{Times, Zone};
 use crate::ambient::Clock;
 
 /// No input that a command reads whole is longer.
-const MAX_INPUT: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_INPUT: u64 = 4 * 1024 * 1024;
 
 /// What the program reads from and writes to.
 pub struct Terminal<'a> {

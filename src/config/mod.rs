@@ -7,6 +7,7 @@
 pub mod bounds;
 mod complaint;
 mod environment;
+mod excerpt;
 mod file;
 mod issuer;
 pub mod kek;

@@ -72,7 +72,11 @@ impl Row {
 
     /// `name = value`, with its default or an example.
     pub(super) fn assignment(&self) -> String {
-        let text = self.fallback.example();
+        self.assignment_of(self.fallback.example())
+    }
+
+    /// `name = value`, with the value whose text form this is.
+    pub(super) fn assignment_of(&self, text: &str) -> String {
         let value = match self.kind {
             Kind::Text => format!("{text:?}"),
             Kind::Integer | Kind::Boolean => text.to_owned(),

@@ -78,6 +78,9 @@ fn aligned<'a>(old: &'a [Value], new: &'a [Value]) -> Vec<Pair<'a>> {
     pairs
 }
 
+/// Arrays that would need a larger table are taken apart in order: no file makes this room fill the memory.
+const MOST_CELLS: usize = 1 << 22;
+
 /// The places of a longest common subsequence, in both. Equal ends are cut off first, since most arrays
 /// differ in one spot; of what is left the table has one cell for each pair of elements.
 fn common(old: &[Value], new: &[Value]) -> Vec<(usize, usize)> {
@@ -86,6 +89,8 @@ fn common(old: &[Value], new: &[Value]) -> Vec<(usize, usize)> {
     let tail =
         rest.iter().rev().zip(other.iter().rev()).take_while(|(before, after)| before == after).count();
     let (rows, columns) = (rest.len() - tail, other.len() - tail);
+    // Without a table nothing in between is lined up.
+    let (rows, columns) = if rows.saturating_mul(columns) > MOST_CELLS { (0, 0) } else { (rows, columns) };
     let at = |row: usize, column: usize| row * (columns + 1) + column;
     let mut longest = vec![0_u32; (rows + 1) * (columns + 1)];
     let cell = |table: &[u32], row, column| table.get(at(row, column)).copied().unwrap_or_default();
@@ -145,6 +150,12 @@ mod tests {
         assert_eq!(told(&json!([1, 2, 3]), &json!([1, 9, 2, 3])), ["/1 - 9"]);
         assert_eq!(told(&json!([1, 2, 3]), &json!([1, 3])), ["/1 2 -"]);
         assert_eq!(told(&json!([{ "a": 1 }, 5]), &json!([{ "a": 2 }, 5, 6])), ["/0/a 1 2", "/2 - 6"]);
+    }
+
+    #[test]
+    fn long_arrays_fill_no_memory() {
+        let (old, new) = (json!(vec![1; 100_000]), json!([vec![1, 3], vec![2; 100_000]].concat()));
+        assert_eq!(changes(&old, &new).len(), 100_001);
     }
 
     #[test]

@@ -99,6 +99,12 @@ impl ActiveKey {
         Self(Arc::new(Held { kid, public, encoded_header, signed: AtomicU64::new(0), key: Box::new(key) }))
     }
 
+    /// A handle with nothing behind it, for people who look before they leap: tokens can be composed for it, and it
+    /// never signs one.
+    pub fn that_never_signs(public: PublicJwk) -> Self {
+        Self::new(NoPrivateHalf(public))
+    }
+
     /// The key's identifier.
     pub fn kid(&self) -> Kid {
         self.0.kid
@@ -133,6 +139,24 @@ impl ActiveKey {
             Scrutiny::Sample => count.is_multiple_of(SAMPLE),
         };
         !looks || self.0.public.verify(message, signature)
+    }
+}
+
+/// See [`ActiveKey::that_never_signs`].
+struct NoPrivateHalf(PublicJwk);
+
+#[async_trait]
+impl SigningKey for NoPrivateHalf {
+    fn public(&self) -> PublicJwk {
+        self.0.clone()
+    }
+
+    fn reserve(&self) -> Result<Place, SignFailed> {
+        Err(SignFailed::Failed)
+    }
+
+    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignFailed> {
+        Err(SignFailed::Failed)
     }
 }
 

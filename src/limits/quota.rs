@@ -99,6 +99,11 @@ impl Quota {
         self.burst
     }
 
+    /// As it is typed, with its burst where that is another number: `600/1m`, `600/1m burst 50`.
+    pub fn typed(&self) -> String {
+        if self.burst == self.count { self.to_string() } else { format!("{self} burst {}", self.burst) }
+    }
+
     /// One node's share when `nodes` of them enforce this quota apart: the rate
     /// divided, and the burst divided and rounded up. All together admit at
     /// most `burst + nodes - 1` at once, and never more than the whole rate.

@@ -48,6 +48,7 @@ mod log;
 mod lost_keys;
 mod metrics;
 mod openapi;
+mod operator_goldens;
 mod overload;
 mod policy_files;
 mod preview;

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::cli::failure::Failure;
 use crate::cli::values;
 use crate::limits::{Enforce, Quota};
 use crate::time::{parse_span, span_text};
@@ -141,6 +142,15 @@ impl Serialize for Rate {
     }
 }
 
+/// Reads the text of the policy file at `path`, or of standard input for `-`.
+pub(in crate::cli) fn read_at(text: &str, path: &Path) -> Result<Value, Failure> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    read(text, folder).map_err(|problem| match path.to_str() {
+        Some("-") => Failure::usage(problem),
+        _ => Failure::usage(format!("{}: {problem}", path.display())),
+    })
+}
+
 /// Reads a policy file; names of other files in it are relative to `folder`. Gives the `policy` of the admin API, or
 /// what is wrong in one line.
 pub(super) fn read(text: &str, folder: &Path) -> Result<Value, String> {
@@ -161,7 +171,12 @@ pub(super) fn read(text: &str, folder: &Path) -> Result<Value, String> {
 
 /// What an export holds beside what can be set.
 fn read_json(text: &str) -> Result<Value, String> {
-    let mut policy: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let policy: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok(without_times(policy))
+}
+
+/// An export with what can be set and nothing else.
+pub(in crate::cli) fn without_times(mut policy: Value) -> Value {
     if let Some(members) = policy.as_object_mut() {
         members.remove("policy_version");
     }
@@ -170,7 +185,7 @@ fn read_json(text: &str) -> Result<Value, String> {
         client.remove("created_at");
         client.remove("updated_at");
     }
-    Ok(policy)
+    policy
 }
 
 impl Resource {
@@ -256,7 +271,7 @@ fn json_of(value: toml::Value) -> Result<Value, String> {
 }
 
 /// Writes an export of the admin API as TOML, or says what cannot be said in it.
-pub(super) fn write(export: Value) -> Result<String, String> {
+pub(in crate::cli) fn write(export: Value) -> Result<String, String> {
     let export: Export = serde_json::from_value(export).map_err(|error| format!("not a policy: {error}"))?;
     let file = File {
         resource: export.resources.into_iter().map(Resource::from).collect(),

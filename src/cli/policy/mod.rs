@@ -2,10 +2,10 @@
 //!
 //! A file never holds a secret, and applying one makes none.
 
-mod file;
+pub(super) mod file;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueHint};
@@ -71,11 +71,7 @@ pub(super) async fn run(verb: Policy, session: &mut Session<'_, '_>) -> Result<E
 
 async fn send(act: &str, wanted: &Wanted, session: &mut Session<'_, '_>) -> Result<Value, Failure> {
     let text = session.read_text(&wanted.file)?;
-    let folder = wanted.file.parent().unwrap_or(Path::new(""));
-    let policy = file::read(&text, folder).map_err(|problem| match wanted.file.to_str() {
-        Some("-") => Failure::usage(problem),
-        _ => Failure::usage(format!("{}: {problem}", wanted.file.display())),
-    })?;
+    let policy = file::read_at(&text, &wanted.file)?;
     let body = json!({ "policy": policy, "prune": wanted.prune });
     session.admin()?.post(&format!("{POLICY}/{act}"), Some(&body)).await
 }

@@ -33,7 +33,8 @@ impl Player<'_> {
             .map(|word| word.strip_prefix("./").map_or_else(|| word.clone(), |file| format!("{here}{file}")))
             .map(|word| word.replace("{public}", &public_url).into())
             .collect();
-        if words.len() > 1 {
+        // Goldens are made of files that the story names, not of what a server has.
+        if words.len() > 1 && words[1] != "golden" {
             argv.extend(["--config".into(), format!("{here}mintmark.toml").into()]);
         }
         let input: String = typed.iter().map(|line| format!("{line}\n")).collect();
@@ -53,13 +54,30 @@ impl Player<'_> {
         self.out.push_str(&render::marked("| ", &input));
         for (mark, text) in [("", stdout), ("! ", stderr)] {
             let text = with_secrets_checked(&String::from_utf8(text).unwrap().replace(&here, "./"));
-            let text =
-                if words.get(1).is_some_and(|word| word == "db") { without_bytes(&text) } else { text };
-            self.out.push_str(&render::marked(mark, &render::of_any_version(&text)));
+            let text = match words.get(1).map(String::as_str) {
+                Some("db") => without_bytes(&text),
+                _ => render::of_any_version(&text),
+            };
+            self.out.push_str(&render::marked(mark, &text));
         }
         self.say(&format!("exit {code}"));
         self.keys.look(self.mint).await;
         self.skip_entries().await;
+    }
+
+    /// `write ./FILE`: a file in that folder, of the indented lines.
+    pub(super) fn write_file(&mut self, path: &str, lines: &[String]) {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(self.desk.path().join(path.strip_prefix("./").unwrap()), &text).unwrap();
+        self.say(&format!("\n{path}:"));
+        self.out.push_str(&render::marked("| ", &text));
+    }
+
+    /// `show ./FILE`: what is in a file there.
+    pub(super) fn show_file(&mut self, path: &str) {
+        let text = std::fs::read_to_string(self.desk.path().join(path.strip_prefix("./").unwrap())).unwrap();
+        self.say(&format!("\n{path}:"));
+        self.out.push_str(&render::marked("  ", &render::of_any_version(&text)));
     }
 
     async fn lay_out(&self, folder: &Path) {

@@ -150,6 +150,8 @@ impl Player<'_> {
             ["consistency", old] => self.tell_consistency(old.parse().unwrap()).await,
             ["export", rest @ ..] => self.tell_export(rest).await,
             ["file", path] => self.tell_file(path),
+            ["show", path] => self.show_file(path),
+            ["write", path] => self.write_file(path, &step.block),
             ["run", rest @ ..] => self.run_command(rest, &step.block).await,
             ["drum", ..] => self.drum(step).await,
             ["admin" | "tcp", ..] => self.admin_exchange(step).await,

@@ -51,7 +51,14 @@ pub(super) fn of_any_machine(text: &str) -> String {
 
 /// What a command says of its version, which changes with each release and nothing else does: it is shown as `<version>`.
 pub(super) fn of_any_version(text: &str) -> String {
-    let forms = ["mintmark {}\n", "{\"version\":\"{}\"}\n", "    \"version\": \"{}\"\n"];
+    let forms = [
+        "mintmark {}\n",
+        "{\"version\":\"{}\"}\n",
+        "    \"version\": \"{}\"\n",
+        "\"recorded_by\": \"{}\"",
+        "\"recorded_by\":\"{}\"",
+        "\"compared_with\":\"{}\"",
+    ];
     forms.iter().fold(text.to_owned(), |text, form| {
         text.replace(&form.replace("{}", mintmark::VERSION), &form.replace("{}", "<version>"))
     })

@@ -3,11 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use mintmark::digest::Digest;
-use mintmark::jose::rsa::Scheme;
+use mintmark::golden::simulation::{Lives, Simulation};
+use mintmark::jose::JwkSet;
 use mintmark::jose::verify::{Expected, Invalid, verify_access_token};
-use mintmark::jose::{Algorithm, JwkSet, PublicJwk};
-use mintmark::keys::{KeyFacts, KeyRing, KeyState, schedule};
 use mintmark::time::{Timestamp, parse_span};
 
 use super::parse::{Step, parse};
@@ -42,40 +40,13 @@ impl Player<'_> {
     pub(super) fn simulate(&mut self, span: Duration) {
         let settings = self.mint.settings();
         let quantities = settings.keys.quantities(settings.tokens.max_lifetime);
-        let algorithms = &settings.keys.algorithms;
-        let end = START.plus(span);
-        let (mut ring, mut now) = (KeyRing::default(), START);
-        let (mut steps, mut most, mut made) = (0_u32, 0, 0_u64);
-        let mut lives = Vec::new();
-        while let Some(plan) = schedule::next(&ring, algorithms, &quantities).filter(|plan| plan.due <= end) {
-            now = now.max(plan.due);
-            let fresh = plan.needs_new().into_iter().map(|algorithm| {
-                made += 1;
-                KeyFacts::staged(stand_in(algorithm, made), now)
-            });
-            ring = plan.apply(&ring, fresh.collect(), now).unwrap();
-            steps += 1;
-            most = most.max(ring.served().count());
-            // Removed keys stay in a real ring for ever; here they would only slow the simulation down.
-            lives.extend(ring.keys.extract_if(.., |key| key.state == KeyState::Removed));
-        }
-        let spread = |measure: &dyn Fn(&KeyFacts) -> Option<Duration>| {
-            // The first keys signed at once.
-            let spans: Vec<_> = lives.iter().skip(algorithms.len()).filter_map(measure).collect();
-            let (least, greatest) = (spans.iter().min().unwrap(), spans.iter().max().unwrap());
-            if least == greatest {
-                render::span(*least)
-            } else {
-                format!("{} to {}", render::span(*least), render::span(*greatest))
-            }
-        };
-        let ahead = spread(&|key| Some(key.activated_at?.since(key.published_at?)));
-        let active = spread(&|key| Some(key.passive_at?.since(key.activated_at?)));
-        let rests = spread(&|key| Some(key.removed_at?.since(key.passive_at?)));
+        let mut simulation = Simulation::new(&settings.keys.algorithms, &quantities, START);
+        while simulation.step(START.plus(span)).is_some() {}
+        let Lives { steps, made, removed, most_served, ahead, signed, rested } = simulation.lives();
         self.say(&format!("\nThe schedule alone (keys::schedule, no service) over {}:", render::span(span)));
-        self.say(&format!("  {steps} steps, {made} keys made, {} of them removed again", lives.len()));
-        self.say(&format!("  each was published {ahead} ahead, signed for {active}, rested for {rests}"));
-        self.say(&format!("  at most {most} keys in the JWKS"));
+        self.say(&format!("  {steps} steps, {made} keys made, {removed} of them removed again"));
+        self.say(&format!("  each was published {ahead} ahead, signed for {signed}, rested for {rested}"));
+        self.say(&format!("  at most {most_served} keys in the JWKS"));
     }
 
     /// `caches AGE... every SPAN for SPAN as CLIENT...`: tokens of each client at each step, and verifiers whose JWKS is
@@ -181,18 +152,4 @@ fn kid_of(token: &str) -> String {
 fn exp_of(token: &str) -> Timestamp {
     let decoded = mintmark::jose::verify::decode_unverified(token).unwrap();
     Timestamp::from_seconds(decoded.claims["exp"].as_u64().unwrap())
-}
-
-/// A public key that nobody signs with: the schedule looks at names and dates only.
-fn stand_in(algorithm: Algorithm, number: u64) -> PublicJwk {
-    let bytes = |part: &[u8]| Digest::of(&[part, &number.to_be_bytes()]).0;
-    match algorithm {
-        Algorithm::Es256 => PublicJwk::P256 { x: bytes(b"x"), y: bytes(b"y") },
-        Algorithm::EdDsa => PublicJwk::Ed25519 { x: bytes(b"x") },
-        Algorithm::Rs256 | Algorithm::Ps256 => {
-            let mut modulus = bytes(b"n").repeat(8);
-            (modulus[0], modulus[255]) = (0xff, 0xff);
-            PublicJwk::rsa(Scheme::of(algorithm).unwrap(), &modulus, &[1, 0, 1]).unwrap()
-        }
-    }
 }
