@@ -42,17 +42,15 @@ pub(super) fn read(folder: &Path, session: &mut Session<'_, '_>) -> Result<Recor
         )));
     }
     let mut files = Files::new();
-    let mut bytes = 0;
-    let mut names: Vec<String> = [MANIFEST, POLICY, SETTINGS, ROTATION].map(str::to_owned).into();
+    // What it is comes first: all else of another form would only look damaged.
+    let manifest = read_file(folder, MANIFEST, session)?;
+    parse_manifest(&manifest, folder)?;
+    files.insert(MANIFEST.to_owned(), manifest);
+    let mut names: Vec<String> = [POLICY, SETTINGS, ROTATION].map(str::to_owned).into();
     names.extend(clients(folder)?.into_iter().map(|file| format!("{TOKENS}/{file}")));
+    let mut bytes = 0;
     for name in names {
-        let path = folder.join(&name);
-        // A pipe would be waited for.
-        if !path.is_file() {
-            let damage = format!("{} is missing, or is no file; {RESTORE}", path.display());
-            return Err(Failure::usage(damage));
-        }
-        let text = session.read_text(&path)?;
+        let text = read_file(folder, &name, session)?;
         bytes += text.len();
         if bytes > MOST_BYTES {
             return Err(Failure::usage(format!(
@@ -61,24 +59,33 @@ pub(super) fn read(folder: &Path, session: &mut Session<'_, '_>) -> Result<Recor
             )));
         }
         files.insert(name, text);
-        // What it is comes first: all else of another form would only look damaged.
-        if let (1, Some(manifest)) = (files.len(), files.get(MANIFEST)) {
-            parse_manifest(manifest, folder)?;
-        }
     }
     parse(&files, folder)
 }
 
+fn read_file(folder: &Path, name: &str, session: &mut Session<'_, '_>) -> Result<String, Failure> {
+    let path = folder.join(name);
+    // A pipe would be waited for.
+    if !path.is_file() {
+        return Err(Failure::usage(format!("{} is missing, or is no file; {RESTORE}", path.display())));
+    }
+    session.read_text(&path)
+}
+
 const RESTORE: &str = "restore it from version control, or record anew";
 
-/// The names of the clients' files.
+/// The names of the clients' files. Without clients the folder is empty, and version control may have left it out.
 fn clients(folder: &Path) -> Result<Vec<String>, Failure> {
     let tokens = folder.join(TOKENS);
     let unreadable = |error: std::io::Error| {
         Failure::usage(format!("cannot read {}: {}; {RESTORE}", tokens.display(), cause(&error)))
     };
     let mut names = Vec::new();
-    for entry in fs::read_dir(&tokens).map_err(unreadable)? {
+    let entries = match fs::read_dir(&tokens) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
+        entries => entries.map_err(unreadable)?,
+    };
+    for entry in entries {
         let name = entry.map_err(unreadable)?.file_name();
         names.extend(name.to_str().filter(|name| name.strip_suffix(".json").is_some()).map(str::to_owned));
         if names.len() > MOST_CLIENTS {

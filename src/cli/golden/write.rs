@@ -25,6 +25,13 @@ pub(super) fn replace(folder: &Path, files: &Files) -> Result<(), Failure> {
     let place = Place::of(folder)?;
     let owned = place.owned()?;
     let staged = place.beside("new");
+    fs::create_dir(&staged).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::refused(format!(
+            "{} was left by a record that was cut off, or another one is writing it: remove it, and record again",
+            staged.display()
+        )),
+        _ => failed(&staged, &error),
+    })?;
     let written = stage(&staged, files).and_then(|()| place.put(&staged, &owned));
     written.inspect_err(|_| clear(&staged, &files.keys().cloned().collect::<Vec<_>>()))
 }
@@ -161,13 +168,12 @@ fn is_plain(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
-/// Writes the files into a new folder and onto the disk.
+/// Writes the files into an empty folder and onto the disk.
 fn stage(staged: &Path, files: &Files) -> Result<(), Failure> {
-    for folder in [staged.to_owned(), staged.join(TOKENS)] {
-        fs::create_dir(&folder).map_err(|error| failed(&folder, &error))?;
-    }
+    let tokens = staged.join(TOKENS);
+    fs::create_dir(&tokens).map_err(|error| failed(&tokens, &error))?;
     fill(staged, files)?;
-    for folder in [staged.join(TOKENS), staged.to_owned()] {
+    for folder in [tokens, staged.to_owned()] {
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&folder, &error))?;
     }
     Ok(())

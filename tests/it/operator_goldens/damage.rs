@@ -74,6 +74,18 @@ async fn what_is_huge_or_strange_is_one_line() {
     desk.golden(&["verify", "./policy.toml"]).await.exits(2).complains_of("is no folder of goldens");
 }
 
+/// Version control keeps no empty folder.
+#[tokio::test]
+async fn a_policy_without_clients_is_recorded_too() {
+    let desk = Desk::new();
+    desk.write("policy.toml", "[[resource]]\nuri = \"https://orders.example.com\"\n");
+    desk.record().await.exits(0);
+    fs::remove_dir(desk.at("goldens/tokens")).unwrap();
+    let ran = desk.golden(&["verify", "./goldens"]).await.exits(0);
+    assert_eq!(ran.out, "0 clients, 0 tokens and 90 days of keys are as recorded\n");
+    desk.record().await.exits(0);
+}
+
 /// What a person changes by hand is told as a difference from what the program says.
 #[tokio::test]
 async fn an_edited_file_is_a_difference() {

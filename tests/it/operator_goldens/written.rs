@@ -75,6 +75,15 @@ async fn a_record_replaces_the_folder_as_a_whole() {
     assert_eq!((&ran.json()["clients"], &ran.json()["tokens"]), (&json!(2), &json!(6)));
     assert!(desk.at("link").is_symlink() && desk.at("goldens").is_dir());
 
+    // What a crash left beside it is in nobody's way, and what is left under our own name is not touched.
+    fs::create_dir(desk.at(".goldens.1.new")).unwrap();
+    desk.write(".goldens.1.new/manifest.json", "{");
+    desk.record().await.exits(0);
+    let ours = format!(".goldens.{}.new", std::process::id());
+    fs::rename(desk.at(".goldens.1.new"), desk.at(&ours)).unwrap();
+    desk.record().await.exits(1).complains_of("was left by a record that was cut off");
+    assert_eq!(desk.text(&format!("{ours}/manifest.json")), "{");
+
     fs::create_dir(desk.at("empty")).unwrap();
     desk.golden(&["record", "--policy", "./policy.toml", "--out", "./empty"]).await.exits(0);
     assert_eq!(desk.files("empty"), desk.files("goldens"));
