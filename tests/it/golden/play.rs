@@ -1,5 +1,6 @@
 //! Carries out the steps of a scenario and tells what happened.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -58,7 +59,27 @@ pub(super) struct Player<'a> {
 
 /// Plays a scenario and gives its story.
 pub(super) async fn play(mint: &mut TestMint, scenario: &Scenario) -> String {
-    Player::after(mint, scenario).await.out
+    let mut player = Player::after(mint, scenario).await;
+    std::mem::take(&mut player.out)
+}
+
+thread_local! {
+    /// The story that broke off last on this thread, as far as it came.
+    static BROKEN_OFF: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The story that a panic ended on this thread.
+pub(super) fn broken_off() -> String {
+    BROKEN_OFF.take()
+}
+
+impl Drop for Player<'_> {
+    /// What was told before a check failed is worth reading, and comparing.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            BROKEN_OFF.set(std::mem::take(&mut self.out));
+        }
+    }
 }
 
 impl<'a> Player<'a> {

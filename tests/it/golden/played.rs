@@ -1,12 +1,20 @@
 //! Every scenario, played: some at a time, in any order, each by itself.
+//!
+//! A story whose checks fail, such as a token that does not verify, ends with the reason. It is told as far as it
+//! came, so that it can be compared with its golden like any other; it never is one.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
-/// What came of a scenario: its story, or why it broke off.
+use super::play::broken_off;
+
+/// How the last line of a story begins that did not come to its end.
+pub(super) const BREAKS_OFF: &str = "the story breaks off:";
+
+/// What came of a scenario: its story, or what of it was told before it broke off, and why.
 pub(super) type Outcome = Result<String, String>;
 
 /// Every scenario that this build can play, once for all tests of this process.
@@ -27,14 +35,19 @@ pub(super) fn play(paths: Vec<PathBuf>, at_once: usize) -> BTreeMap<PathBuf, Out
             scope.spawn(|| {
                 loop {
                     let Some(path) = waiting.lock().unwrap().next() else { break };
-                    let outcome = catch_unwind(AssertUnwindSafe(|| super::replay(&path)));
-                    let outcome = outcome.map_err(|panic| told(&*panic));
+                    let outcome = replay(&path);
                     played.lock().unwrap().insert(path, outcome);
                 }
             });
         }
     });
     played.into_inner().unwrap()
+}
+
+/// Plays one scenario from its beginning, as far as it goes.
+pub(super) fn replay(path: &Path) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| super::replay(path)))
+        .map_err(|panic| format!("{}\n{BREAKS_OFF}\n{}", broken_off(), told(&*panic)))
 }
 
 /// What a panic says.

@@ -85,7 +85,9 @@ impl Player<'_> {
 
     async fn register(&mut self, id: &str, rest: &[&str]) {
         let by_post = rest.contains(&"post");
-        let key = value(rest, "key").map(|alg| (own_key(id, alg), alg.to_owned()));
+        let alg = value(rest, "key").filter(|alg| *alg == "Ed25519" || Algorithm::parse(alg).is_some());
+        let alg = alg.unwrap_or("EdDSA");
+        let key = rest.contains(&"key").then(|| (own_key(id, alg), alg.to_owned()));
         let method = match (&key, by_post) {
             (Some(_), _) => "private_key_jwt",
             (None, true) => "client_secret_post",

@@ -11,7 +11,6 @@ mod state;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +22,7 @@ use self::frozen::{Frozen, LIST};
 use super::story::telling::tell_what_is_not;
 use super::story::told::Told;
 use super::story::{of_snapshot, reasons};
-use super::{FOLDERS, files, name_of, replay, root};
+use super::{FOLDERS, files, name_of, played, root};
 
 /// The releases, the oldest first.
 fn releases() -> Vec<PathBuf> {
@@ -79,12 +78,10 @@ fn told_today(release: &Path, amendments: &Amendments, only: impl Fn(&Path) -> b
         let (kind, name) = name_of(path);
         let case = format!("{kind}/{name}");
         let golden = fs::read_to_string(release.join(kind).join(format!("{name}.snap"))).unwrap();
-        let sentences = match catch_unwind(AssertUnwindSafe(|| replay(path))) {
-            Ok(today) => tell_what_is_not(of_snapshot(&golden), today.trim_matches('\n'), |change| {
-                amendments.allow(&version(release), &case, change)
-            }),
-            Err(_) => vec!["the story can no longer be played; see the panic above".to_owned()],
-        };
+        let today = played::replay(path).unwrap_or_else(|broken| broken);
+        let sentences = tell_what_is_not(of_snapshot(&golden), today.trim_matches('\n'), |change| {
+            amendments.allow(&version(release), &case, change)
+        });
         let mut told = told.lock().unwrap();
         for sentence in sentences {
             told.add(sentence, &case);

@@ -33,6 +33,7 @@ pub(super) async fn make(folder: &Path) {
     let mut player = Player::after(&mut mint, &life).await;
     let state = last_acts(&mut player, &life).await;
     let served = player.keys.served.clone();
+    drop(player);
     let jwks: Vec<_> = (0..)
         .zip(&served)
         .map(|(number, served)| Jwks { number, from: served.since.seconds(), keys: served.document.clone() })
