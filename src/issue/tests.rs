@@ -40,7 +40,7 @@ struct Said {
 fn issue(world: &World, ask: &Ask) -> Result<Said, OAuthError> {
     let (policy, registered, request) = (world.policy(), world.registered(), ask.request()?);
     let mut grant = authorize(&registered, &request, &policy, world.lifetimes())?;
-    let key = world.key(grant.algorithm);
+    let key = world::key(grant.algorithm);
     let (now, longest) = (Timestamp::from_seconds(ask.now), world.key_lifetime());
     let previewed = preview(
         &world.issuer,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{Ask, World};
+use super::world::{Ask, World, thumbprint_text};
 use crate::digest::{Digest, base64url};
 
 /// Why there is no token.
@@ -58,7 +58,7 @@ pub(super) fn answer(world: &World, ask: &Ask) -> Result<Expected, Refused> {
     let lifetime = set.unwrap_or(world.lifetime).min(world.max_lifetime).min(world.key_lifetime);
 
     let (alg, signature) = [("ES256", 64), ("EdDSA", 64), ("RS256", 256), ("PS256", 256)][resource.alg];
-    let kid = base64url(Digest::of(&[world.thumbprint_text(resource.alg).as_bytes()]).as_bytes());
+    let kid = base64url(Digest::of(&[thumbprint_text(resource.alg).as_bytes()]).as_bytes());
     let header = format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{kid}"}}"#);
     let claims = claims(world, ask, (home, &wanted, lifetime));
 
@@ -81,7 +81,7 @@ fn claims(world: &World, ask: &Ask, (home, scope, lifetime): (&str, &BTreeSet<St
     let id = quoted(&world.client.id);
     let millis = (ask.now * 1000).to_be_bytes();
     let jti = base64url(&[&millis[2..], &ask.random[..]].concat());
-    let mut text = format!(
+    let text = format!(
         r#"{{"iss":{},"sub":{id},"aud":{},"client_id":{id},"scope":{},"iat":{},"exp":{},"jti":"{jti}""#,
         quoted(&world.issuer),
         quoted(home),
@@ -89,8 +89,6 @@ fn claims(world: &World, ask: &Ask, (home, scope, lifetime): (&str, &BTreeSet<St
         ask.now,
         ask.now + lifetime,
     );
-    for (name, value) in &world.client.claims {
-        text += &format!(",{}:{value}", quoted(name));
-    }
-    text + "}"
+    let own = world.client.claims.iter().map(|(name, value)| format!(",{}:{value}", quoted(name)));
+    own.fold(text, |text, claim| text + &claim) + "}"
 }

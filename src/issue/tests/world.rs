@@ -146,30 +146,20 @@ impl World {
         };
         RegisteredClient { key: 3, client, secrets: Vec::new() }
     }
-
-    /// The key that signs with `algorithm`.
-    pub(super) fn key(&self, algorithm: Algorithm) -> ActiveKey {
-        ActiveKey::new(Mute(match algorithm {
-            Algorithm::Es256 => PublicJwk::P256 { x: HALF, y: HALF },
-            Algorithm::EdDsa => PublicJwk::Ed25519 { x: HALF },
-            Algorithm::Rs256 | Algorithm::Ps256 => {
-                PublicJwk::rsa(Scheme::of(algorithm).unwrap(), &modulus(), &[1, 0, 1]).unwrap()
-            }
-        }))
-    }
-
-    /// What RFC 7638 hashes of that key: required members only, by name, without blanks.
-    pub(super) fn thumbprint_text(&self, alg: usize) -> String {
-        let half = base64url(&HALF);
-        match alg {
-            0 => format!(r#"{{"crv":"P-256","kty":"EC","x":"{half}","y":"{half}"}}"#),
-            1 => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{half}"}}"#),
-            _ => format!(r#"{{"e":"AQAB","kty":"RSA","n":"{}"}}"#, base64url(&modulus())),
-        }
-    }
 }
 
-/// A key that nobody signs with.
+/// The key that signs with `algorithm`.
+pub(super) fn key(algorithm: Algorithm) -> ActiveKey {
+    ActiveKey::new(Mute(match algorithm {
+        Algorithm::Es256 => PublicJwk::P256 { x: HALF, y: HALF },
+        Algorithm::EdDsa => PublicJwk::Ed25519 { x: HALF },
+        Algorithm::Rs256 | Algorithm::Ps256 => {
+            PublicJwk::rsa(Scheme::of(algorithm).unwrap(), &modulus(), &[1, 0, 1]).unwrap()
+        }
+    }))
+}
+
+/// A key that has room for signatures and gives none.
 struct Mute(PublicJwk);
 
 #[async_trait]
@@ -180,6 +170,16 @@ impl SigningKey for Mute {
 
     async fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, SignFailed> {
         Err(SignFailed::Failed)
+    }
+}
+
+/// What RFC 7638 hashes of that key: required members only, by name, without blanks.
+pub(super) fn thumbprint_text(alg: usize) -> String {
+    let half = base64url(&HALF);
+    match alg {
+        0 => format!(r#"{{"crv":"P-256","kty":"EC","x":"{half}","y":"{half}"}}"#),
+        1 => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{half}"}}"#),
+        _ => format!(r#"{{"e":"AQAB","kty":"RSA","n":"{}"}}"#, base64url(&modulus())),
     }
 }
 

@@ -42,12 +42,14 @@ impl Amendments {
         Self(file.amendment.into_iter().map(|amendment| (amendment, AtomicBool::new(false))).collect())
     }
 
-    /// Whether this change is amended; the amendment is used then.
+    /// Whether this change is amended; the amendment is used then. What stands at a place that is new need not be
+    /// said: nobody who goes by the release relies on it.
     pub(super) fn allow(&self, release: &str, case: &str, change: &Change) -> bool {
         let of_this = |amendment: &Amendment| {
             (amendment.release.as_str(), amendment.case.as_str()) == (release, case)
                 && amendment.pointer == change.pointer
-                && (&amendment.old, &amendment.new) == (&change.old, &change.new)
+                && amendment.old == change.old
+                && (amendment.new == change.new || (amendment.old.is_none() && amendment.new.is_none()))
         };
         let found = self.0.iter().find(|(amendment, _)| of_this(amendment));
         found.inspect(|(_, used)| used.store(true, Ordering::Relaxed)).is_some()
@@ -60,4 +62,34 @@ impl Amendments {
             .map(|(Amendment { release, case, pointer, .. }, _)| format!("{release} {case} {pointer}"))
             .collect()
     }
+}
+
+#[test]
+fn an_amendment_is_for_what_it_says_and_no_more() {
+    let of = |words: &str| {
+        Amendments::read(&format!(
+            "[[amendment]]\nrelease = \"0.1.0\"\ncase = \"a/b\"\npointer = \"/x\"\n{words}\nsince = \"0.2.0\"\nreason = \"It was wrong.\"\n"
+        ))
+    };
+    let change = |old: Option<u64>, new: Option<u64>| Change {
+        pointer: "/x".to_owned(),
+        old: old.map(Value::from),
+        new: new.map(Value::from),
+    };
+    let (changed, gone, added) = (change(Some(1), Some(2)), change(Some(1), None), change(None, Some(2)));
+    let table = [
+        ("old = 1\nnew = 2", [true, false, false]),
+        ("old = 1\nnew = 3", [false; 3]),
+        ("old = 1", [false, true, false]),
+        ("new = 2", [false, false, true]),
+        ("new = 3", [false; 3]),
+        // Whatever is new there.
+        ("", [false, false, true]),
+    ];
+    for (words, allowed) in table {
+        let found = [&changed, &gone, &added].map(|change| of(words).allow("0.1.0", "a/b", change));
+        assert_eq!(found, allowed, "{words}");
+    }
+    assert!(!of("old = 1\nnew = 2").allow("0.1.1", "a/b", &changed), "it is for one release");
+    assert!(!of("old = 1\nnew = 2").allow("0.1.0", "a/c", &changed), "it is for one case");
 }
