@@ -67,7 +67,8 @@ impl KeyWatch {
         }
         let reasons = self.reasons(mint).await;
         let cache = answer.header("cache-control").to_owned();
-        let (served, signs) = (self.listed(&answer.json()), self.signing(&ring));
+        let signs = self.signing(&ring, &mint.settings().keys.algorithms);
+        let served = self.listed(&answer.json());
         for key in &ring.keys {
             let from = before.key(key.kid).map(|key| key.state);
             if from == Some(key.state) {
@@ -133,8 +134,10 @@ impl KeyWatch {
         keys.iter().map(|key| self.name(key["kid"].as_str().unwrap())).collect::<Vec<_>>().join(" ")
     }
 
-    fn signing(&self, ring: &KeyRing) -> String {
-        let active = Algorithm::ALL.into_iter().filter_map(|algorithm| ring.active(algorithm));
+    /// A key whose algorithm is not configured signs nothing, whatever its state.
+    fn signing(&self, ring: &KeyRing, configured: &[Algorithm]) -> String {
+        let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| configured.contains(algorithm));
+        let active = algorithms.filter_map(|algorithm| ring.active(algorithm));
         active.map(|key| self.name(&key.kid.to_string())).collect::<Vec<_>>().join(" ")
     }
 }

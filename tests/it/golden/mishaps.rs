@@ -168,6 +168,7 @@ impl Player<'_> {
     /// that never ends, a handler that never does, and the like.
     pub(super) async fn tell_door(&mut self, what: &str) {
         const SOON: Duration = Duration::from_millis(1);
+        let real = Caps::default();
         let caps = Caps { body_timeout: SOON, handler_timeout: SOON, ..Caps::default() };
         let service = self.mint.app().public.clone();
         let never = Router::new().fallback(std::future::pending::<()>);
@@ -176,16 +177,22 @@ impl Player<'_> {
         let (told, response) = match what {
             "slow-body" => {
                 let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
-                ("whose body does not end", bound(service, &caps).answer(post(body)).await)
+                let told = format!("whose body does not end within {}", render::span(real.body_timeout));
+                (told, bound(service, &caps).answer(post(body)).await)
             }
             "broken-body" => {
                 let broken = futures_util::stream::once(async { Err::<Bytes, _>("a reset") });
-                ("whose body breaks off", bound(service, &caps).answer(post(Body::from_stream(broken))).await)
+                let answer = bound(service, &caps).answer(post(Body::from_stream(broken))).await;
+                ("whose body breaks off".to_owned(), answer)
             }
             "slow-handler" => {
-                ("that is not answered in time", bound(never, &caps).answer(post(Body::empty())).await)
+                let told = format!("that is not answered within {}", render::span(real.handler_timeout));
+                (told, bound(never, &caps).answer(post(Body::empty())).await)
             }
-            "panic" => ("whose handler panics", bound(panics, &caps).answer(post(Body::empty())).await),
+            "panic" => {
+                let answer = bound(panics, &caps).answer(post(Body::empty())).await;
+                ("whose handler panics".to_owned(), answer)
+            }
             _ => panic!("no door does this: {what}"),
         };
         self.say(&format!("\n> POST /oauth2/token   (a request {told})"));

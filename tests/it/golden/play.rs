@@ -68,6 +68,11 @@ thread_local! {
     static BROKEN_OFF: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+/// Keeps a story for the case that what comes after it ends it.
+pub(super) fn keep(story: &str) {
+    BROKEN_OFF.set(story.to_owned());
+}
+
 /// The story that a panic ended on this thread.
 pub(super) fn broken_off() -> String {
     BROKEN_OFF.take()

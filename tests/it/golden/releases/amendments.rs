@@ -22,10 +22,23 @@ struct Amendment {
     release: String,
     case: String,
     pointer: String,
-    old: Option<Value>,
-    new: Option<Value>,
+    old: Option<Json>,
+    new: Option<Json>,
     since: String,
     reason: String,
+}
+
+/// A value as JSON text: TOML has no `null`, and goldens have many.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Json(Value);
+
+impl TryFrom<String> for Json {
+    type Error = serde_json::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        serde_json::from_str(&text).map(Self)
+    }
 }
 
 /// All of them, and which were needed.
@@ -45,11 +58,14 @@ impl Amendments {
     /// Whether this change is amended; the amendment is used then. What stands at a place that is new need not be
     /// said: nobody who goes by the release relies on it.
     pub(super) fn allow(&self, release: &str, case: &str, change: &Change) -> bool {
+        let is = |said: &Option<Json>, value: &Option<Value>| {
+            said.as_ref().map(|Json(said)| said) == value.as_ref()
+        };
         let of_this = |amendment: &Amendment| {
             (amendment.release.as_str(), amendment.case.as_str()) == (release, case)
                 && amendment.pointer == change.pointer
-                && amendment.old == change.old
-                && (amendment.new == change.new || (amendment.old.is_none() && amendment.new.is_none()))
+                && is(&amendment.old, &change.old)
+                && (is(&amendment.new, &change.new) || (amendment.old.is_none() && amendment.new.is_none()))
         };
         let found = self.0.iter().find(|(amendment, _)| of_this(amendment));
         found.inspect(|(_, used)| used.store(true, Ordering::Relaxed)).is_some()
@@ -78,11 +94,11 @@ fn an_amendment_is_for_what_it_says_and_no_more() {
     };
     let (changed, gone, added) = (change(Some(1), Some(2)), change(Some(1), None), change(None, Some(2)));
     let table = [
-        ("old = 1\nnew = 2", [true, false, false]),
-        ("old = 1\nnew = 3", [false; 3]),
-        ("old = 1", [false, true, false]),
-        ("new = 2", [false, false, true]),
-        ("new = 3", [false; 3]),
+        ("old = '1'\nnew = '2'", [true, false, false]),
+        ("old = '1'\nnew = '3'", [false; 3]),
+        ("old = '1'", [false, true, false]),
+        ("new = '2'", [false, false, true]),
+        ("new = '3'", [false; 3]),
         // Whatever is new there.
         ("", [false, false, true]),
     ];
@@ -90,6 +106,9 @@ fn an_amendment_is_for_what_it_says_and_no_more() {
         let found = [&changed, &gone, &added].map(|change| of(words).allow("0.1.0", "a/b", change));
         assert_eq!(found, allowed, "{words}");
     }
-    assert!(!of("old = 1\nnew = 2").allow("0.1.1", "a/b", &changed), "it is for one release");
-    assert!(!of("old = 1\nnew = 2").allow("0.1.0", "a/c", &changed), "it is for one case");
+    let of_null = Change { old: Some(Value::Null), ..changed.clone() };
+    assert!(of("old = 'null'\nnew = '2'").allow("0.1.0", "a/b", &of_null));
+    assert!(!of("new = '2'").allow("0.1.0", "a/b", &of_null), "nothing and null are two things");
+    assert!(!of("old = '1'\nnew = '2'").allow("0.1.1", "a/b", &changed), "it is for one release");
+    assert!(!of("old = '1'\nnew = '2'").allow("0.1.0", "a/c", &changed), "it is for one case");
 }

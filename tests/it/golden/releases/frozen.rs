@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) poster: Client,
     /// An assertion that was used, and lives still.
     pub(super) assertion: String,
+    /// One that was never used, and lives still.
+    pub(super) unused: String,
     /// A keyed request that was answered.
     pub(super) asked: Asked,
 }

@@ -9,7 +9,7 @@ use mintmark::jose::JwkSet;
 use mintmark::jose::verify::{Expected, Invalid, verify_access_token};
 use mintmark::time::Timestamp;
 
-use super::frozen::{Frozen, Given};
+use super::frozen::{Frozen, Given, State};
 use super::state::{asserted, open, posted};
 use crate::harness::{ISSUER, TestMint};
 
@@ -80,7 +80,8 @@ async fn clients_are_known(frozen: &Frozen, mint: &TestMint) {
 
 /// A used assertion stays used, a keyed request is answered as before.
 async fn what_was_done_stays_done(frozen: &Frozen, mint: &TestMint) {
-    let assertion = &frozen.state.assertion;
+    let State { assertion, unused, .. } = &frozen.state;
+    mint.post_form(&asserted(unused)).await.assert_token();
     mint.post_form(&asserted(assertion)).await.assert_refused(401, "invalid_client");
     let size = mint.log().await.len();
     let again = frozen.state.asked.ask(mint).await.assert_status(201).json();

@@ -140,6 +140,8 @@ async fn goes_on(release: &Path) {
 fn every_change_since_the_last_release_has_its_line() {
     let changes = fs::read_to_string(root().join("CHANGES.md")).unwrap();
     if let Some(release) = releases().last() {
+        let heading = format!("## {}", version(release));
+        assert!(changes.lines().any(|line| line == heading), "CHANGES.md has lost its heading `{heading}`");
         let unnamed = without_line(release, &root().join("current"), &changes);
         assert!(
             unnamed.is_empty(),
@@ -238,7 +240,7 @@ fn edits_are_seen(release: &Path) {
         let place = format!("release = \"{}\"\ncase = \"{CASE}\"", mintmark::VERSION);
         let pointer = "pointer = \"/+0s/GET ~1livez/answer/status\"";
         let words =
-            format!("old = \"{old}\"\nnew = \"200 OK\"\nsince = \"9.0.0\"\nreason = \"202 was wrong.\"");
+            format!("old = '\"{old}\"'\nnew = '\"200 OK\"'\nsince = \"9.0.0\"\nreason = \"202 was wrong.\"");
         Amendments::read(&format!("[[amendment]]\n{place}\n{pointer}\n{words}\n"))
     };
     let (right, wrong) = (amendment("202 Accepted"), amendment("201 Created"));

@@ -74,9 +74,7 @@ fn follows(change: &Change, all: &[Change]) -> bool {
     let below =
         |place: &str| all.iter().any(|other| other.pointer != here && other.pointer.starts_with(place));
     match name(here) {
-        ORDER => all
-            .iter()
-            .any(|other| parent(&other.pointer) == within && (other.old.is_none() || other.new.is_none())),
+        ORDER => keeps_its_order(change),
         "content-length" => below(&format!("{within}/body")) || below(&format!("{within}/said")),
         "compact" => {
             below(&format!("{within}/claims")) || below(&format!("{within}/header")) || beside("exp - iat")
@@ -84,6 +82,19 @@ fn follows(change: &Change, all: &[Change]) -> bool {
         "exp" => below(&format!("{}/exp - iat", parent(within))),
         _ => false,
     }
+}
+
+/// Whether the names that both sides have stand in the same order: then those that came or went say it all.
+fn keeps_its_order(change: &Change) -> bool {
+    let names = |side: &Option<Value>| -> Vec<String> {
+        let text = side.as_ref().and_then(Value::as_str).unwrap_or("[]");
+        serde_json::from_str(text).unwrap_or_default()
+    };
+    let (old, new) = (names(&change.old), names(&change.new));
+    let kept = |here: &[String], there: &[String]| -> Vec<String> {
+        here.iter().filter(|name| there.contains(name)).cloned().collect()
+    };
+    kept(&old, &new) == kept(&new, &old)
 }
 
 impl Telling {
