@@ -69,7 +69,9 @@ impl Player<'_> {
             leeway: settings.keys.leeway,
             max_lifetime: settings.tokens.max_lifetime,
         };
-        let Verified { decoded, kid, claims } = verify_access_token(token, &jwks, &expected).unwrap();
+        let verified = verify_access_token(token, &jwks, &expected);
+        let Verified { decoded, kid, claims } =
+            verified.unwrap_or_else(|why| panic!("the token does not verify: {why}"));
         let (kid, header) = (kid.to_string(), Value::Object(decoded.header));
         self.say("\n  token");
         self.say(&format!("  signature: verified with {} of the JWKS", self.keys.name(&kid)));

@@ -10,9 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 
 use super::play::broken_off;
-
-/// How the last line of a story begins that did not come to its end.
-pub(super) const BREAKS_OFF: &str = "the story breaks off:";
+use super::story::BREAKS_OFF;
 
 /// What came of a scenario: its story, or what of it was told before it broke off, and why.
 pub(super) type Outcome = Result<String, String>;

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::played::BREAKS_OFF;
 use super::story::telling::tell;
 use super::story::told::Told;
-use super::story::{of_snapshot, read, reasons};
+use super::story::{BREAKS_OFF, of_snapshot, read, reasons};
 use super::{files, root};
 
 /// A piece of a story, as the harness tells one.
@@ -99,6 +98,33 @@ fn places_have_the_pointers_that_a_person_guesses() {
     let token = "/+14d/POST ~1oauth2~1token/token";
     assert_eq!(story.pointer(&format!("{token}/claims/exp")).unwrap(), 1_795_349_400);
     assert_eq!(story.pointer(&format!("{token}/exp - iat")).unwrap(), 600);
+}
+
+/// What only follows from something else is not told beside it; alone it is.
+#[test]
+fn hashes_are_told_where_nothing_else_is() {
+    let leaf = |p: &str, bc: &str, body: &str| {
+        format!(
+            "entry 3\n  leaf  {{\"v\":1,\"t\":\"a.b\",\"p\":\"{p}\",\"bc\":\"{bc}\"}}\n  body  {body}\n  salt  s"
+        )
+    };
+    let old = leaf("p1", "b1", "{\"n\":1}");
+    let told = |new: &str| tell(&old, new);
+    assert_eq!(told(&leaf("p2", "b1", "{\"n\":1}")).len(), 1);
+    let body = told(&leaf("p2", "b2", "{\"n\":2}"));
+    assert_eq!(body, ["log records of a.b: member `n` 1 -> 2"]);
+    let alone = told(&leaf("p1", "b2", "{\"n\":1}"));
+    assert_eq!(alone, ["leaves of a.b: member `bc` is another"]);
+}
+
+#[test]
+fn of_a_story_that_breaks_off_the_reason_is_told() {
+    let old = "=== +0s = 2026-11-22T12:00:00Z ===\n\n> GET /a\n\n< 200 OK\n\n> GET /b\n\n< 200 OK";
+    let (first, _) = old.split_once("\n\n> GET /b").unwrap();
+    let new = format!("{first}\n\n{BREAKS_OFF}\nthe token does not verify: typ is not at+jwt");
+    assert_eq!(tell(old, &new), ["the story breaks off: the token does not verify: typ is not at+jwt"]);
+    let other = new.replace("200 OK", "201 Created");
+    assert_eq!(tell(old, &other).len(), 2, "{:?}", tell(old, &other));
 }
 
 /// Each line of each golden counts: without it, twice, or with one character more the tree is another one.

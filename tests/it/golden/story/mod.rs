@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 
 use places::Places;
 
+/// What comes last in a story that did not come to its end, with the reason below it.
+pub(crate) const BREAKS_OFF: &str = "the story breaks off:";
+
 /// The steps that make the policy.
 const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
 

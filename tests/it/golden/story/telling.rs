@@ -7,6 +7,7 @@
 use mintmark::golden::compare::{Change, changes};
 use serde_json::Value;
 
+use super::BREAKS_OFF;
 use super::body::IN_ONE_LINE;
 use super::difference::{brief_text, difference};
 use super::places::{ORDER, unnumbered};
@@ -16,6 +17,9 @@ const ROWS: usize = 3;
 
 /// What leads to the row of a table.
 const ROW: &str = "/rows/";
+
+/// Where the bytes of an entry's leaf stand.
+const LEAF: &str = "/leaf";
 
 /// Where the lines stand that follow a heading without an empty line.
 pub(super) const BELOW: &str = "below";
@@ -33,10 +37,15 @@ pub(crate) fn tell_what_is_not(old: &str, new: &str, meant: impl Fn(&Change) -> 
     let trees = (super::read(old), super::read(new));
     let all = changes(&trees.0, &trees.1);
     let mut told = Telling { trees, sentences: Vec::new() };
+    let broken = reason(new).filter(|why| reason(old) != Some(why));
+    told.sentences.extend(broken.map(|why| format!("{BREAKS_OFF} {why}")));
     let decided: Vec<&Change> = all.iter().filter(|change| !follows(change, &all)).collect();
     // A difference that nobody decided is one of the form alone, and nobody can have meant it.
     let of_form = decided.is_empty();
-    let decided: Vec<&Change> = decided.into_iter().filter(|change| !meant(change)).collect();
+    // Of a story that breaks off everything is gone that comes later.
+    let is_told =
+        |change: &&Change| broken.is_none() || (change.new.is_some() && !change.pointer.contains(BREAKS_OFF));
+    let decided: Vec<&Change> = decided.into_iter().filter(is_told).filter(|change| !meant(change)).collect();
     // Those of tables are told by their number.
     for change in decided.iter().filter(|change| !change.pointer.contains(ROW)) {
         told.add(told.sentence(change));
@@ -46,6 +55,12 @@ pub(crate) fn tell_what_is_not(old: &str, new: &str, meant: impl Fn(&Change) -> 
         told.add(written_otherwise(old, new));
     }
     told.sentences
+}
+
+/// Why a story breaks off, if it does.
+fn reason(story: &str) -> Option<&str> {
+    let (_, why) = story.rsplit_once(BREAKS_OFF)?;
+    Some(why.trim())
 }
 
 struct Telling {
@@ -79,9 +94,28 @@ fn follows(change: &Change, all: &[Change]) -> bool {
         "compact" => {
             below(&format!("{within}/claims")) || below(&format!("{within}/header")) || beside("exp - iat")
         }
+        // Hashes of what is told itself: the body, and whatever came before in the log.
+        "bc" if within.ends_with(LEAF) => {
+            let entry = parent(within);
+            beside_in(all, entry, "body") || beside_in(all, entry, "salt")
+        }
+        "p" | "th" if within.ends_with(LEAF) => all.iter().any(|other| !is_hash(other)),
         "exp" => below(&format!("{}/exp - iat", parent(within))),
         _ => false,
     }
+}
+
+/// Whether something changed at or below this member.
+fn beside_in(all: &[Change], place: &str, member: &str) -> bool {
+    let member = format!("{place}/{member}");
+    all.iter().any(|other| {
+        other.pointer.strip_prefix(&member).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Whether it is one of the hashes in a leaf.
+fn is_hash(change: &Change) -> bool {
+    parent(&change.pointer).ends_with(LEAF) && ["bc", "p", "th"].contains(&name(&change.pointer))
 }
 
 /// Whether the names that both sides have stand in the same order: then those that came or went say it all.
