@@ -145,7 +145,6 @@ async fn a_wrong_policy_is_told_whole_and_nothing_is_written() {
     assert!(told[1].starts_with("clients[1] (stock): scope: nope is not registered"), "{}", told[1]);
     assert_eq!(told[2], "error: 2 complaints about the policy ./policy.toml; nothing was written");
     assert_eq!((ran.out.as_str(), desk.files("goldens")), ("", before));
-
     desk.write("policy.toml", "[[scope]]\nnames = 1\n");
     desk.record().await.exits(2).complains_of("./policy.toml: line 2: unknown field `names`");
     desk.golden(&["record", "--out", "./goldens"])
@@ -163,6 +162,24 @@ async fn a_wrong_policy_is_told_whole_and_nothing_is_written() {
     let ran = nameless.record().await.exits(2);
     assert!(ran.err.starts_with("issuer: is not set"), "{}", ran.err);
     assert_eq!(entries(&nameless, ""), ["policy.toml"]);
+}
+
+/// After a change of the policy was verified by the folder's own options, a record by them changes no others.
+#[tokio::test]
+async fn a_record_by_the_copy_of_the_options_leaves_them_as_they_were() {
+    let mut desk = Desk::new();
+    desk.environment.clear();
+    let options = |lifetime: &str| format!("issuer = \"{ISSUER}\"\n[tokens]\nlifetime = \"{lifetime}\"\n");
+    desk.write("policy.toml", &usual()).write("first.toml", &options("9m"));
+    let record = |config| ["record", "--policy", "./policy.toml", "--config", config, "--out", "./goldens"];
+    desk.golden(&record("./first.toml")).await.exits(0);
+    let before = desk.text("goldens/settings.toml");
+    desk.replace("policy.toml", "lifetime = \"10m\"", "lifetime = \"5m\"");
+    let verify = ["verify", "./goldens", "--policy", "./policy.toml"];
+    desk.golden(&verify).await.exits(1);
+    desk.golden(&record("./goldens/settings.toml")).await.exits(0);
+    assert_eq!(desk.text("goldens/settings.toml"), before);
+    desk.golden(&verify).await.exits(0);
 }
 
 #[tokio::test]
