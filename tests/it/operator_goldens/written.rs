@@ -145,6 +145,11 @@ async fn a_wrong_policy_is_told_whole_and_nothing_is_written() {
     assert!(told[1].starts_with("clients[1] (stock): scope: nope is not registered"), "{}", told[1]);
     assert_eq!(told[2], "error: 2 complaints about the policy ./policy.toml; nothing was written");
     assert_eq!((ran.out.as_str(), desk.files("goldens")), ("", before));
+    // Nobody asked for anything to be written here.
+    let ran = desk.golden(&["verify", "./goldens", "--policy", "./policy.toml"]).await.exits(2);
+    let last = ran.err.lines().last();
+    assert_eq!(last, Some("error: 2 complaints about the policy ./policy.toml; nothing was compared"));
+
     desk.write("policy.toml", "[[scope]]\nnames = 1\n");
     desk.record().await.exits(2).complains_of("./policy.toml: line 2: unknown field `names`");
     desk.golden(&["record", "--out", "./goldens"])
