@@ -15,6 +15,7 @@ use crate::golden::manifest::{Counts, Manifest, SPAN, START};
 use crate::golden::recorded::Recorded;
 use crate::golden::rotation::{Timeline, timeline};
 use crate::golden::trial::Trial;
+use crate::http::admin::MAX_POLICY;
 use crate::jose::unread;
 use crate::policy::Policy;
 use crate::policy::plan::Wanted;
@@ -99,6 +100,14 @@ fn given(path: &Path, session: &mut Session<'_, '_>) -> Result<Value, Failure> {
     }
     let text = session.read_text(path)?;
     let policy = file::read_at(&text, path)?;
+    // As `mintmark policy apply` would send it.
+    let bytes = json!({ "policy": policy, "prune": false }).to_string().len();
+    if bytes > MAX_POLICY {
+        return Err(Failure::usage(format!(
+            "the policy {} has {bytes} bytes as JSON, and a server takes at most {MAX_POLICY} at once",
+            path.display()
+        )));
+    }
     Ok(policy)
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use mintmark::http::admin::MAX_POLICY;
 use serde_json::{Value, json};
 
 use super::{Desk, usual};
@@ -185,6 +186,36 @@ async fn a_record_by_the_copy_of_the_options_leaves_them_as_they_were() {
     desk.golden(&record("./goldens/settings.toml")).await.exits(0);
     assert_eq!(desk.text("goldens/settings.toml"), before);
     desk.golden(&verify).await.exits(0);
+}
+
+/// What no server would take at once is not recorded as if it could be applied.
+#[tokio::test]
+async fn a_policy_is_as_long_as_a_server_takes_it() {
+    let desk = Desk::recorded().await;
+    let before = desk.files("goldens");
+    let policy = |claim: usize| {
+        json!({
+            "resources": [],
+            "scopes": [],
+            "clients": [{ "client_id": "web", "scope": "a", "claims": { "x": "x".repeat(claim) } }],
+        })
+    };
+    let sent = |policy: &Value| json!({ "policy": policy, "prune": false }).to_string().len();
+    let longest = MAX_POLICY - sent(&policy(0));
+    assert_eq!(sent(&policy(longest)), MAX_POLICY);
+    let record = ["record", "--policy", "./policy.json", "--out", "./goldens"];
+    let verify = ["verify", "./goldens", "--policy", "./policy.json"];
+    for command in [&record[..], &verify] {
+        // Other things are wrong with it, and its length is not.
+        desk.write("policy.json", &policy(longest).to_string());
+        let ran = desk.golden(command).await.exits(2);
+        assert!(!ran.err.contains("at once") && ran.err.contains("about the policy"), "{}", ran.err);
+        desk.write("policy.json", &policy(longest + 1).to_string());
+        let told =
+            format!("has {} bytes as JSON, and a server takes at most {MAX_POLICY} at once", MAX_POLICY + 1);
+        desk.golden(command).await.exits(2).complains_of(&told);
+    }
+    assert_eq!(desk.files("goldens"), before);
 }
 
 #[tokio::test]
