@@ -2,9 +2,14 @@
 //!
 //! Pure. A shorter life, say, shows in `exp`, in the lifetime and in its bounds, and is told once.
 
-use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
 
 use super::compare::{Change, changes};
+
+/// Of a client that comes or goes, so many requests are told one by one.
+const MOST_ALONE: usize = 8;
 
 /// What is different, a line each; none when both are the same.
 pub(super) fn facets(old: Option<&Value>, new: Option<&Value>) -> Vec<String> {
@@ -22,6 +27,44 @@ fn brief(answer: &Value) -> String {
         Some(refusal) => format!("refused, {refusal}"),
         None => format!("a token for {}", span(answer.pointer("/lifetime/seconds"))),
     }
+}
+
+/// All the answers to a client that was not there before, or that is not any more: for each, what it is about, which may
+/// be empty, and a line. Many are told by their audiences, each with every scope that is granted for it.
+pub(super) fn alone(answers: &Map<String, Value>) -> Vec<(Option<String>, String)> {
+    if answers.len() <= MOST_ALONE {
+        let all = answers.iter();
+        return all.map(|(name, answer)| (Some(name.clone()), in_full(answer))).collect();
+    }
+    let mut told = Vec::new();
+    let mut audiences = BTreeMap::<String, (BTreeSet<String>, Vec<&Value>)>::new();
+    for (name, answer) in answers {
+        if refusal(answer).is_some() {
+            told.push((Some(name.clone()), in_full(answer)));
+            continue;
+        }
+        let (scopes, lifetimes) = audiences.entry(plain(answer.pointer("/claims/aud"))).or_default();
+        scopes.extend(plain(answer.pointer("/claims/scope")).split(' ').map(str::to_owned));
+        lifetimes.extend(answer.pointer("/lifetime/seconds"));
+    }
+    let of_audience = |(audience, (scopes, mut lifetimes)): (String, (BTreeSet<String>, Vec<&Value>))| {
+        lifetimes.sort_unstable_by_key(|seconds| seconds.as_u64());
+        let (least, most) = (span(lifetimes.first().copied()), span(lifetimes.last().copied()));
+        let lives = if least == most { most } else { format!("{least} to {most}") };
+        let scopes = scopes.into_iter().collect::<Vec<_>>().join(" ");
+        (None, format!("tokens of {scopes} at {audience} for {lives}"))
+    };
+    told.extend(audiences.into_iter().map(of_audience));
+    told
+}
+
+/// An answer that stands alone: what it grants as well, and where.
+fn in_full(answer: &Value) -> String {
+    if refusal(answer).is_some() {
+        return brief(answer);
+    }
+    let [scope, audience] = ["/claims/scope", "/claims/aud"].map(|place| plain(answer.pointer(place)));
+    format!("a token of {scope} at {audience} for {}", span(answer.pointer("/lifetime/seconds")))
 }
 
 fn refusal(answer: &Value) -> Option<String> {

@@ -8,13 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Map, Value, json};
 
 use super::compare::changes;
-use super::facets::{arrow, facets};
+use super::facets::{alone, arrow, facets};
 use super::recorded::{Answers, Recorded};
 
 /// A change of more clients than this is told once for all of them.
 const FEW: usize = 3;
-/// So many objects of a policy are named.
-const MOST_OBJECTS: usize = 10;
 
 /// A heading and what stands below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +94,12 @@ fn gathered(old: &Recorded, new: &Recorded) -> Vec<(String, Holders)> {
                     gather(line, client, Some(&request));
                 }
             }
-            (None, Some(after)) => gather(format!("new: {} recorded for it", requests(after)), client, None),
-            (Some(before), None) => gather(format!("gone: {} recorded for it", were(before)), client, None),
+            (None, Some(answers)) | (Some(answers), None) => {
+                let what = if old.tokens.contains_key(client) { "gone client:" } else { "new client:" };
+                for (request, line) in of_whole_client(answers) {
+                    gather(format!("{what} {line}"), client, request.as_deref());
+                }
+            }
             (None, None) => {}
         }
     }
@@ -113,12 +115,10 @@ fn of_client(before: &Answers, after: &Answers) -> Vec<(String, String)> {
     names.flat_map(of_request).collect()
 }
 
-fn requests(answers: &Answers) -> String {
-    if answers.len() == 1 { "1 request is".to_owned() } else { format!("{} requests are", answers.len()) }
-}
-
-fn were(answers: &Answers) -> String {
-    if answers.len() == 1 { "1 request was".to_owned() } else { format!("{} requests were", answers.len()) }
+/// What a client gets that came or went; something is told even of one that was made to ask for nothing.
+fn of_whole_client(answers: &Answers) -> Vec<(Option<String>, String)> {
+    let told = alone(answers);
+    if told.is_empty() { vec![(None, "no request".to_owned())] } else { told }
 }
 
 /// Which requests, in few words.
@@ -215,19 +215,31 @@ fn options(settings: &Value) -> BTreeMap<String, Value> {
     options
 }
 
-/// Which objects, and which of their members: what comes of it is told above.
+/// Which objects, and which of their members. Not all of it shows in a token, so every object is named; those of which
+/// the same is told stand together.
 fn policy(old: &Value, new: &Value) -> Vec<(String, String)> {
     let mut told = Vec::new();
     for (list, kind) in [("resources", "resource"), ("scopes", "scope"), ("clients", "client")] {
         let none = Map::new();
         let [was, is] = [old, new].map(|policy| policy.get(list).and_then(Value::as_object).unwrap_or(&none));
         let names: BTreeSet<_> = was.keys().chain(is.keys()).collect();
-        let differing = names.into_iter().filter(|name| was.get(*name) != is.get(*name));
-        told.extend(differing.map(|name| (format!("{kind} {name}"), members(was.get(name), is.get(name)))));
-    }
-    if let Some(rest) = told.len().checked_sub(MOST_OBJECTS).filter(|rest| *rest > 0) {
-        told.truncate(MOST_OBJECTS);
-        told.push((String::new(), format!("and {rest} objects more")));
+        let mut alike = Vec::<(String, Vec<&str>)>::new();
+        let mut places = HashMap::new();
+        for name in names.into_iter().filter(|name| was.get(*name) != is.get(*name)) {
+            let what = members(was.get(name), is.get(name));
+            let place = *places.entry(what.clone()).or_insert(alike.len());
+            match alike.get_mut(place) {
+                Some((_, names)) => names.push(name),
+                None => alike.push((what, vec![name])),
+            }
+        }
+        for (what, names) in alike {
+            if names.len() > FEW {
+                told.push((format!("{} {kind}s: {}", names.len(), names.join(", ")), what));
+            } else {
+                told.extend(names.into_iter().map(|name| (format!("{kind} {name}"), what.clone())));
+            }
+        }
     }
     // Sides that differ elsewhere were written by another hand.
     if told.is_empty() && old != new {

@@ -9,20 +9,32 @@ use super::USUAL_POLICY;
 use super::folder::{Files, MANIFEST, POLICY, ROTATION, SETTINGS};
 use crate::cli::failure::{Failure, one_line};
 use crate::cli::policy::file;
-use crate::cli::session::Session;
+use crate::cli::session::{MAX_INPUT, Session};
 use crate::config::Settings;
 use crate::golden::manifest::{Counts, Manifest, SPAN, START};
 use crate::golden::recorded::Recorded;
 use crate::golden::rotation::{Timeline, timeline};
 use crate::golden::trial::Trial;
+use crate::http::admin::MAX_POLICY;
 use crate::jose::unread;
 use crate::policy::Policy;
 use crate::policy::plan::Wanted;
 
-/// Makes the run of a policy file: every file of its folder. What is wrong with the policy is told in a line each.
+/// Whose policy a run is of.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// A file that is to be brought to a server, with other files beside it; `-` is standard input.
+    Given(&'a Path),
+    /// The copy in a folder of goldens, which needs no other file.
+    Copy(&'a Path),
+}
+
+/// Makes the run of a policy file: every file of its folder. What is wrong with the policy is told in a line each;
+/// `ending` says what then did not happen.
 pub(super) fn files(
     settings: &Settings,
-    policy: &Path,
+    policy: Source<'_>,
+    ending: &str,
     session: &mut Session<'_, '_>,
 ) -> Result<Files, Failure> {
     let wanted = wanted(policy, session)?;
@@ -31,10 +43,25 @@ pub(super) fn files(
             writeln!(session.terminal.stderr, "{}", one_line(&complaint.to_string()))?;
         }
         let noun = if complaints.len() == 1 { "complaint" } else { "complaints" };
-        let what =
-            format!("{} {noun} about the policy {}; nothing was written", complaints.len(), policy.display());
+        let (Source::Given(path) | Source::Copy(path)) = policy;
+        let what = format!("{} {noun} about the policy {}; {ending}", complaints.len(), path.display());
         Err(Failure::usage(what))
     })?;
+    let files = made(settings, &trial)?;
+    match too_long(&files) {
+        None => Ok(files),
+        Some(name) => Err(Failure::refused(format!(
+            "{name} would be larger than 4 MiB, the most that is read again; {ending}"
+        ))),
+    }
+}
+
+/// A file that [`super::folder::read`] would refuse.
+fn too_long(files: &Files) -> Option<&str> {
+    files.iter().find(|(_, text)| text.len() as u64 > MAX_INPUT).map(|(name, _)| name.as_str())
+}
+
+fn made(settings: &Settings, trial: &Trial) -> Result<Files, Failure> {
     let quantities = settings.keys.quantities(settings.tokens.max_lifetime);
     let Timeline { text: rotation, transitions } =
         timeline(&settings.keys.algorithms, &quantities, (START, SPAN));
@@ -55,7 +82,16 @@ pub(super) fn files(
     Ok(files)
 }
 
-fn wanted(path: &Path, session: &mut Session<'_, '_>) -> Result<Wanted, Failure> {
+fn wanted(policy: Source<'_>, session: &mut Session<'_, '_>) -> Result<Wanted, Failure> {
+    let (path, policy) = match policy {
+        Source::Given(path) => (path, given(path, session)?),
+        Source::Copy(path) => (path, file::read_whole_at(&session.read_text(path)?, path)?),
+    };
+    serde_json::from_value(policy)
+        .map_err(|cause| Failure::usage(unread::reason(&cause)).about(&path.display().to_string()))
+}
+
+fn given(path: &Path, session: &mut Session<'_, '_>) -> Result<Value, Failure> {
     if path == Path::new(USUAL_POLICY) && !path.exists() {
         return Err(Failure::usage(
             "there is no policy.toml here: name the policy file by --policy, or make it: \
@@ -64,8 +100,15 @@ fn wanted(path: &Path, session: &mut Session<'_, '_>) -> Result<Wanted, Failure>
     }
     let text = session.read_text(path)?;
     let policy = file::read_at(&text, path)?;
-    serde_json::from_value(policy)
-        .map_err(|cause| Failure::usage(unread::reason(&cause)).about(&path.display().to_string()))
+    // As `mintmark policy apply` would send it.
+    let bytes = json!({ "policy": policy, "prune": false }).to_string().len();
+    if bytes > MAX_POLICY {
+        return Err(Failure::usage(format!(
+            "the policy {} has {bytes} bytes as JSON, and a server takes at most {MAX_POLICY} at once",
+            path.display()
+        )));
+    }
+    Ok(policy)
 }
 
 /// The policy as a file that needs no other: keys of clients stand in it by value.
@@ -83,4 +126,18 @@ fn whole(policy: &Policy) -> Result<String, Failure> {
 fn laid_out(document: &Value) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(document).map_err(|error| Failure::refused(error.to_string()))?;
     Ok(format!("{text}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_read_again_is_named() {
+        let longest = usize::try_from(MAX_INPUT).unwrap();
+        let mut files = Files::from([("tokens/a.json".to_owned(), " ".repeat(longest))]);
+        assert_eq!(too_long(&files), None);
+        files.insert("tokens/b.json".to_owned(), " ".repeat(longest + 1));
+        assert_eq!(too_long(&files), Some("tokens/b.json"));
+    }
 }

@@ -15,6 +15,7 @@ use clap::{Subcommand, ValueHint};
 use super::failure::{Exit, Failure};
 use super::server;
 use super::session::Session;
+use inputs::Source;
 
 /// Without `--policy`, what `record` reads.
 const USUAL_POLICY: &str = "policy.toml";
@@ -82,8 +83,8 @@ pub(super) fn run(verb: &Golden, session: &mut Session<'_, '_>) -> Result<Exit, 
 
 fn record(policy: &Path, out: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let settings = server::settings(session.globals, session.terminal)?;
-    let files = inputs::files(&settings, policy, session)?;
-    // What could not be read again is not written.
+    let files = inputs::files(&settings, Source::Given(policy), "nothing was written", session)?;
+    // What would not be read again is not written.
     let recorded = folder::parse(&files, out)?;
     write::replace(out, &files)?;
     told::recorded(&recorded.manifest, out, session)?;
@@ -95,7 +96,8 @@ fn verify(folder: &Path, policy: Option<&Path>, session: &mut Session<'_, '_>) -
     let own = folder.join(folder::SETTINGS);
     let settings = server::settings(&session.globals.over(&own), session.terminal)?;
     let own = folder.join(folder::POLICY);
-    let files = inputs::files(&settings, policy.unwrap_or(&own), session)?;
+    let policy = policy.map_or(Source::Copy(&own), Source::Given);
+    let files = inputs::files(&settings, policy, "nothing was compared", session)?;
     let now = folder::parse(&files, folder)?;
     told::compare(&recorded, &now, "as recorded", session)
 }

@@ -113,30 +113,43 @@ impl Place {
     /// Gives the staged folder the name, and removes what had it before.
     fn put(&self, staged: &Path, owned: &[String]) -> Result<(), Failure> {
         let folder = self.path();
-        let failed = |error: io::Error| {
-            Failure::refused(format!("cannot put {} in its place: {}", folder.display(), cause(&error)))
-        };
+        let failed = |error: io::Error| misplaced(&folder, &error);
         if owned.is_empty() {
             fs::rename(staged, &folder).map_err(failed)?;
             return self.sync().map_err(failed);
         }
         let before = match renameat_with(CWD, staged, CWD, &folder, RenameFlags::EXCHANGE) {
             Ok(()) => staged.to_owned(),
-            // A file system that cannot: the old one steps aside first. A crash in between leaves both, hidden.
+            // A file system that cannot: the old one steps aside first.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 let aside = self.beside("old");
-                fs::rename(&folder, &aside).map_err(failed)?;
-                if let Err(error) = fs::rename(staged, &folder) {
-                    // Back to where it was; if that fails too, it is there under the other name.
-                    let _ = fs::rename(&aside, &folder);
-                    return Err(failed(error));
-                }
+                self.put_in_two_steps(staged, &aside, |from, to| fs::rename(from, to))?;
                 aside
             }
             Err(error) => return Err(failed(error.into())),
         };
         clear(&before, owned);
         self.sync().map_err(failed)
+    }
+
+    /// Lets the old folder step aside for the staged one. A crash in between leaves both, hidden.
+    fn put_in_two_steps(
+        &self,
+        staged: &Path,
+        aside: &Path,
+        rename: impl Fn(&Path, &Path) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let folder = self.path();
+        rename(&folder, aside).map_err(|error| misplaced(&folder, &error))?;
+        let Err(error) = rename(staged, &folder) else { return Ok(()) };
+        let failure = misplaced(&folder, &error);
+        match rename(aside, &folder) {
+            Ok(()) => Err(failure),
+            Err(_) => Err(failure.advised(&format!(
+                "what was there is {} now and cannot be renamed back: rename it yourself",
+                aside.display()
+            ))),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -198,6 +211,18 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::refused(format!("cannot write {}: {}", path.display(), cause(error)))
 }
 
+/// The folder could not be given its name.
+fn misplaced(folder: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::refused(format!("cannot put {} in its place: {}", folder.display(), cause(error)));
+    match error.kind() {
+        // A mount point, or a folder of a lower layer: the folders in it can be renamed, it cannot.
+        io::ErrorKind::CrossesDevices | io::ErrorKind::ResourceBusy => {
+            failure.advised("it cannot be replaced as a whole: name a folder below it")
+        }
+        _ => failure,
+    }
+}
+
 /// Two names for one file: the file system folds case.
 fn same_name(name: &str, files: &Files) -> Failure {
     let other = files.keys().find(|other| *other != name && other.eq_ignore_ascii_case(name));
@@ -236,6 +261,54 @@ mod tests {
             failure.to_string().contains("takes tokens/Web.json and tokens/web.json for one file"),
             "{failure}"
         );
+    }
+
+    /// What comes of two steps where these do not succeed, counted from 0, and what then stands where.
+    fn two_steps(failing: &[usize]) -> (Result<(), Failure>, Vec<String>) {
+        let parent = tempfile::tempdir().unwrap();
+        let place = Place { parent: parent.path().to_owned(), name: OsString::from("goldens") };
+        let (staged, aside) = (parent.path().join("new"), parent.path().join("old"));
+        fs::create_dir(place.path()).unwrap();
+        fs::write(place.path().join("before"), "").unwrap();
+        fs::create_dir(&staged).unwrap();
+        let step = std::cell::Cell::new(0);
+        let result = place.put_in_two_steps(&staged, &aside, |from, to| {
+            let this = step.replace(step.get() + 1);
+            if failing.contains(&this) {
+                Err(io::ErrorKind::PermissionDenied.into())
+            } else {
+                fs::rename(from, to)
+            }
+        });
+        let holders = ["goldens", "old", "new"].into_iter();
+        let before = holders.filter(|name| parent.path().join(name).join("before").exists());
+        (result, before.map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn a_folder_that_stepped_aside_comes_back_or_is_named() {
+        assert_eq!(two_steps(&[]), (Ok(()), vec!["old".to_owned()]));
+        for failing in [&[0][..], &[1]] {
+            let (result, before) = two_steps(failing);
+            let told = result.unwrap_err().to_string();
+            assert!(told.ends_with("/goldens in its place: permission denied"), "{told}");
+            assert_eq!(before, ["goldens"]);
+        }
+        let (result, before) = two_steps(&[1, 2]);
+        let told = result.unwrap_err().to_string();
+        assert!(told.contains("/goldens in its place: permission denied; what was there is /"), "{told}");
+        assert!(told.ends_with("/old now and cannot be renamed back: rename it yourself"), "{told}");
+        assert_eq!(before, ["old"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_renamed_is_told_with_what_to_do() {
+        for number in [Errno::XDEV, Errno::BUSY] {
+            let told = misplaced(Path::new("goldens"), &number.into()).to_string();
+            assert!(told.ends_with("it cannot be replaced as a whole: name a folder below it"), "{told}");
+        }
+        let told = misplaced(Path::new("goldens"), &Errno::NOSPC.into()).to_string();
+        assert_eq!(told, "cannot put goldens in its place: No space left on device");
     }
 
     #[test]

@@ -5,16 +5,23 @@
 //! What a value means is the server's to say; here it is only put into its form.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
 use std::num::NonZeroU32;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::cli::cause::cause;
 use crate::cli::failure::Failure;
 use crate::cli::values;
+use crate::jose::client_keys::MAX_BYTES;
 use crate::limits::{Enforce, Quota};
 use crate::time::{parse_span, span_text};
+
+/// The longest file of keys, bytes: the longest set, and four times as much for blanks between its members.
+const LONGEST_KEYS: u64 = 5 * MAX_BYTES as u64;
 
 /// A whole policy. Members of objects are in the order in which a person would write them.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -145,15 +152,20 @@ impl Serialize for Rate {
 /// Reads the text of the policy file at `path`, or of standard input for `-`.
 pub(in crate::cli) fn read_at(text: &str, path: &Path) -> Result<Value, Failure> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    read(text, folder).map_err(|problem| match path.to_str() {
+    read(text, Some(folder)).map_err(|problem| match path.to_str() {
         Some("-") => Failure::usage(problem),
         _ => Failure::usage(format!("{}: {problem}", path.display())),
     })
 }
 
-/// Reads a policy file; names of other files in it are relative to `folder`. Gives the `policy` of the admin API, or
-/// what is wrong in one line.
-pub(super) fn read(text: &str, folder: &Path) -> Result<Value, String> {
+/// The same of a file that has to be whole: it may come from anywhere, and no other file is opened for it.
+pub(in crate::cli) fn read_whole_at(text: &str, path: &Path) -> Result<Value, Failure> {
+    read(text, None).map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))
+}
+
+/// Reads a policy file; names of other files in it are relative to `folder`, without one there may be none. Gives the
+/// `policy` of the admin API, or what is wrong in one line.
+pub(super) fn read(text: &str, folder: Option<&Path>) -> Result<Value, String> {
     if text.trim_start().starts_with('{') {
         return read_json(text);
     }
@@ -210,7 +222,7 @@ impl Scope {
 }
 
 impl Client {
-    fn document(self, folder: &Path) -> Result<Value, String> {
+    fn document(self, folder: Option<&Path>) -> Result<Value, String> {
         let id = self.id;
         let jwks = self.jwks.map(|jwks| key_set(jwks, folder)).transpose();
         let jwks = jwks.map_err(|problem| format!("client {id}: jwks: {problem}"))?;
@@ -243,12 +255,29 @@ fn with<const N: usize>(object: Value, optional: [(&str, Option<Value>); N]) -> 
 }
 
 /// A key set by value, or the one in the file of that name.
-fn key_set(jwks: toml::Value, folder: &Path) -> Result<Value, String> {
+fn key_set(jwks: toml::Value, folder: Option<&Path>) -> Result<Value, String> {
     let toml::Value::String(name) = jwks else { return values::as_public_keys(json_of(jwks)?) };
+    let folder =
+        folder.ok_or("names a file, and a recorded policy has each key set by value; record anew")?;
     let path = folder.join(name);
-    let text = std::fs::read_to_string(&path);
-    let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    values::public_keys(&text).map_err(|problem| format!("{}: {problem}", path.display()))
+    let about = |problem: String| format!("{}: {problem}", path.display());
+    let text = key_text(&path).map_err(about)?;
+    values::public_keys(&text).map_err(about)
+}
+
+/// The text of a file of keys. A device never ends and a pipe is waited for, so neither is opened.
+fn key_text(path: &Path) -> Result<String, String> {
+    let unreadable = |error: io::Error| format!("cannot read it: {}", cause(&error));
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Err("is no file: name a file that holds the key set".to_owned());
+    }
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(LONGEST_KEYS + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LONGEST_KEYS {
+        return Err(format!("is larger than {LONGEST_KEYS} bytes, which no key set is"));
+    }
+    Ok(text)
 }
 
 fn claims(claims: toml::Table) -> Result<Map<String, Value>, String> {

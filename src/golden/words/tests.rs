@@ -78,11 +78,94 @@ fn clients_come_and_go() {
     let new = run(&[("billing", &[("a", 600), ("b", 600)]), ("web", &[("a", 600), ("b", 600)])]);
     assert_eq!(
         page(&old, &new),
-        "billing\n  | new: 2 requests are recorded for it\n\
-         old\n  | gone: 1 request was recorded for it\n\
+        "billing\n  every request | new client: a token of a at none for 10m\n\
+         old\n  a | gone client: a token of a at none for 10m\n\
          web\n  b | new: a token for 10m\n"
-            .replace("\n  |", "\n   |")
     );
+    // One that was made to ask for nothing is told too.
+    assert_eq!(page(&run(&[]), &run(&[("web", &[])])), "web\n   | new client: no request\n");
+}
+
+/// An answer to a client that is granted `scope` at `audience`.
+fn granted(scope: &str, audience: &str, seconds: u64) -> Value {
+    let mut answer = lives(seconds);
+    answer["claims"] = json!({ "scope": scope, "aud": audience });
+    answer
+}
+
+#[test]
+fn what_a_new_client_may_do_is_told() {
+    let mut new = run(&[]);
+    let answers = [
+        (
+            "default scope",
+            json!({ "refused": { "error": "invalid_scope", "error_description": "name one" } }),
+        ),
+        ("admin:write", granted("admin:write", "https://auth.example.com/admin", 60)),
+        ("a", granted("a", "https://api.example", 600)),
+    ];
+    new.tokens.insert(
+        "web".to_owned(),
+        answers.map(|(name, answer)| (name.to_owned(), answer)).into_iter().collect(),
+    );
+    let told = |old: &Recorded, new: &Recorded, what: &str| {
+        let lines = [
+            "a | {} a token of a at https://api.example for 10m",
+            "admin:write | {} a token of admin:write at https://auth.example.com/admin for 1m",
+            "default scope | {} refused, invalid_scope (name one)",
+        ];
+        let page = page(old, new);
+        assert_eq!(page.lines().count(), 1 + lines.len(), "{page}");
+        for line in lines {
+            assert!(page.contains(&line.replace("{}", what)), "{line}: {page}");
+        }
+    };
+    told(&run(&[]), &new, "new client:");
+    told(&new, &run(&[]), "gone client:");
+}
+
+#[test]
+fn a_new_client_with_many_requests_is_told_by_its_audiences_with_every_scope() {
+    let mut new = run(&[]);
+    let answers = (0..40).map(|number| {
+        let (scope, audience) = (format!("s{number:02}"), format!("https://api{}.example", number % 2));
+        (scope.clone(), granted(&scope, &audience, 60 * (1 + number)))
+    });
+    new.tokens.insert("web".to_owned(), answers.collect());
+    let page = page(&run(&[]), &new);
+    assert_eq!(page.lines().count(), 3, "{page}");
+    for number in 0..40 {
+        assert_eq!(page.matches(&format!("s{number:02}")).count(), 1, "{page}");
+    }
+    assert!(page.contains(" | new client: tokens of s00 s02 "), "{page}");
+    assert!(page.contains(" s38 at https://api0.example for 1m to 39m\n"), "{page}");
+}
+
+/// A key set, a method, a right to introspect: no token shows them.
+#[test]
+fn every_object_of_a_policy_is_named() {
+    let (mut old, mut new) = (run(&[]), run(&[]));
+    let clients = |member: &str, count: usize| -> Map<String, Value> {
+        let named = (0..count).map(|number| (format!("c{number:02}"), json!({ "jwks": 1, member: 2 })));
+        named.collect()
+    };
+    old.policy = json!({ "clients": clients("scope", 40) });
+    new.policy = json!({ "clients": clients("scope", 40) });
+    for number in 0..40 {
+        new.policy["clients"][format!("c{number:02}")]["scope"] = json!(3);
+    }
+    new.policy["clients"]["c27"] = json!({ "jwks": 5, "scope": 2 });
+    new.policy["clients"]["c31"]["introspects"] = json!(["x:y"]);
+    let page = page(&old, &new);
+    assert_eq!(page.lines().count(), 4, "{page}");
+    assert!(
+        page.contains("  client c27 | jwks\n") && page.contains("  client c31 | introspects, scope\n"),
+        "{page}"
+    );
+    assert!(page.contains("  38 clients: c00, c01, c02, c03, "), "{page}");
+    for number in 0..40 {
+        assert_eq!(page.matches(&format!("c{number:02}")).count(), 1, "{page}");
+    }
 }
 
 #[test]

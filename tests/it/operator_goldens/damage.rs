@@ -74,6 +74,23 @@ async fn what_is_huge_or_strange_is_one_line() {
     desk.golden(&["verify", "./policy.toml"]).await.exits(2).complains_of("is no folder of goldens");
 }
 
+/// A recorded policy has its keys by value: whatever file a copy names for them is not opened.
+#[tokio::test]
+async fn a_copy_that_names_another_file_is_one_line() {
+    let desk = Desk::recorded().await;
+    let policy = desk.text("goldens/policy.toml");
+    mknodat(CWD, desk.at("goldens/pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    desk.write("keys.json", "{}");
+    for name in ["/dev/zero", "/dev/stdin", "pipe", "../keys.json", "../../x"] {
+        let client = format!("[[client]]\nid = \"web\"\njwks = \"{name}\"\nscope = \"stock:read\"\n");
+        desk.write("goldens/policy.toml", &format!("{policy}\n{client}"));
+        for command in [&["verify", "./goldens"][..], &["diff", "./goldens", "./goldens"]] {
+            let told = "./goldens/policy.toml: client web: jwks: names a file";
+            desk.golden(command).await.exits(2).complains_of(told);
+        }
+    }
+}
+
 /// Version control keeps no empty folder.
 #[tokio::test]
 async fn a_policy_without_clients_is_recorded_too() {

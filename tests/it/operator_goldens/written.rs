@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use mintmark::http::admin::MAX_POLICY;
 use serde_json::{Value, json};
 
 use super::{Desk, usual};
@@ -145,6 +146,10 @@ async fn a_wrong_policy_is_told_whole_and_nothing_is_written() {
     assert!(told[1].starts_with("clients[1] (stock): scope: nope is not registered"), "{}", told[1]);
     assert_eq!(told[2], "error: 2 complaints about the policy ./policy.toml; nothing was written");
     assert_eq!((ran.out.as_str(), desk.files("goldens")), ("", before));
+    // Nobody asked for anything to be written here.
+    let ran = desk.golden(&["verify", "./goldens", "--policy", "./policy.toml"]).await.exits(2);
+    let last = ran.err.lines().last();
+    assert_eq!(last, Some("error: 2 complaints about the policy ./policy.toml; nothing was compared"));
 
     desk.write("policy.toml", "[[scope]]\nnames = 1\n");
     desk.record().await.exits(2).complains_of("./policy.toml: line 2: unknown field `names`");
@@ -163,6 +168,54 @@ async fn a_wrong_policy_is_told_whole_and_nothing_is_written() {
     let ran = nameless.record().await.exits(2);
     assert!(ran.err.starts_with("issuer: is not set"), "{}", ran.err);
     assert_eq!(entries(&nameless, ""), ["policy.toml"]);
+}
+
+/// After a change of the policy was verified by the folder's own options, a record by them changes no others.
+#[tokio::test]
+async fn a_record_by_the_copy_of_the_options_leaves_them_as_they_were() {
+    let mut desk = Desk::new();
+    desk.environment.clear();
+    let options = |lifetime: &str| format!("issuer = \"{ISSUER}\"\n[tokens]\nlifetime = \"{lifetime}\"\n");
+    desk.write("policy.toml", &usual()).write("first.toml", &options("9m"));
+    let record = |config| ["record", "--policy", "./policy.toml", "--config", config, "--out", "./goldens"];
+    desk.golden(&record("./first.toml")).await.exits(0);
+    let before = desk.text("goldens/settings.toml");
+    desk.replace("policy.toml", "lifetime = \"10m\"", "lifetime = \"5m\"");
+    let verify = ["verify", "./goldens", "--policy", "./policy.toml"];
+    desk.golden(&verify).await.exits(1);
+    desk.golden(&record("./goldens/settings.toml")).await.exits(0);
+    assert_eq!(desk.text("goldens/settings.toml"), before);
+    desk.golden(&verify).await.exits(0);
+}
+
+/// What no server would take at once is not recorded as if it could be applied.
+#[tokio::test]
+async fn a_policy_is_as_long_as_a_server_takes_it() {
+    let desk = Desk::recorded().await;
+    let before = desk.files("goldens");
+    let policy = |claim: usize| {
+        json!({
+            "resources": [],
+            "scopes": [],
+            "clients": [{ "client_id": "web", "scope": "a", "claims": { "x": "x".repeat(claim) } }],
+        })
+    };
+    let sent = |policy: &Value| json!({ "policy": policy, "prune": false }).to_string().len();
+    let longest = MAX_POLICY - sent(&policy(0));
+    assert_eq!(sent(&policy(longest)), MAX_POLICY);
+    let record = ["record", "--policy", "./policy.json", "--out", "./goldens"];
+    let verify = ["verify", "./goldens", "--policy", "./policy.json"];
+    for command in [&record[..], &verify] {
+        // Other things are wrong with it, and its length is not.
+        desk.write("policy.json", &policy(longest).to_string());
+        let ran = desk.golden(command).await.exits(2);
+        assert!(!ran.err.contains("at once") && ran.err.contains("about the policy"), "{}", ran.err);
+        desk.write("policy.json", &policy(longest + 1).to_string());
+        let told =
+            format!("has {} bytes as JSON, and a server takes at most {MAX_POLICY} at once", MAX_POLICY + 1);
+        desk.golden(command).await.exits(2).complains_of(&told);
+    }
+    assert_eq!(desk.files("goldens"), before);
 }
 
 #[tokio::test]

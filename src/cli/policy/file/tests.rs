@@ -1,3 +1,4 @@
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
 use super::*;
@@ -38,7 +39,7 @@ read = { limit = "60/1m", burst = 5 }
 "#;
 
 fn read_here(text: &str) -> Result<Value, String> {
-    read(text, Path::new(""))
+    read(text, Some(Path::new("")))
 }
 
 #[test]
@@ -131,16 +132,48 @@ fn a_key_set_stands_in_the_file_or_beside_it() {
     let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": X }] });
     std::fs::write(folder.path().join("web.jwks"), keys.to_string()).unwrap();
     let beside = "[[client]]\nid = \"web\"\nscope = \"a\"\njwks = \"web.jwks\"\n";
-    assert_eq!(read(beside, folder.path()).unwrap()["clients"][0]["jwks"], keys);
+    assert_eq!(read(beside, Some(folder.path())).unwrap()["clients"][0]["jwks"], keys);
     let within = "[[client]]\nid = \"web\"\nscope = \"a\"\n\
                   jwks = { keys = [{ kty = \"OKP\", crv = \"Ed25519\", x = \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\" }] }\n";
-    assert_eq!(read(within, folder.path()).unwrap()["clients"][0]["jwks"], keys);
-    let problem = read(&beside.replace("web.jwks", "none.jwks"), folder.path()).unwrap_err();
+    assert_eq!(read(within, Some(folder.path())).unwrap()["clients"][0]["jwks"], keys);
+    let problem = read(&beside.replace("web.jwks", "none.jwks"), Some(folder.path())).unwrap_err();
     assert!(problem.contains("none.jwks"), "{problem}");
     // A private key is not sent anywhere.
     let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": X, "d": X });
     std::fs::write(folder.path().join("web.jwks"), private.to_string()).unwrap();
-    assert!(read(beside, folder.path()).unwrap_err().contains("private"));
+    assert!(read(beside, Some(folder.path())).unwrap_err().contains("private"));
+}
+
+/// Whatever a file names as its keys, reading ends: pipes and devices are not opened, and no file is read without end.
+#[test]
+fn a_key_set_is_read_from_a_file_of_bounded_length_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    mknodat(CWD, at("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", at("link")).unwrap();
+    std::fs::write(at("long"), " ".repeat(5 * MAX_BYTES + 1)).unwrap();
+    std::fs::File::create(at("endless")).unwrap().set_len(1 << 40).unwrap();
+    for (name, told) in [
+        ("/dev/zero", "/dev/zero: is no file"),
+        ("pipe", "pipe: is no file"),
+        ("link", "link: is no file"),
+        (".", ": is no file"),
+        ("none", "none: cannot read it: No such file"),
+        ("long", "long: is larger than 163840 bytes"),
+        ("endless", "endless: is larger than 163840 bytes"),
+    ] {
+        let file = format!("[[client]]\nid = \"web\"\nscope = \"a\"\njwks = \"{name}\"\n");
+        let problem = read(&file, Some(folder.path())).unwrap_err();
+        assert!(problem.starts_with("client web: jwks: ") && problem.contains(told), "{name}: {problem}");
+        // A file that has to be whole names none, not even one that is there.
+        let problem = read(&file, None).unwrap_err();
+        assert!(problem.starts_with("client web: jwks: names a file"), "{name}: {problem}");
+    }
+    let blanks = " ".repeat(4 * MAX_BYTES);
+    let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": X }] });
+    std::fs::write(at("wide"), format!("{keys}{blanks}")).unwrap();
+    let wide = "[[client]]\nid = \"web\"\nscope = \"a\"\njwks = \"wide\"\n";
+    assert_eq!(read(wide, Some(folder.path())).unwrap()["clients"][0]["jwks"], keys);
 }
 
 /// An answer of `GET /admin/v1/policy`, with what people can set of each object.
