@@ -23,7 +23,7 @@ lint:
 # Record the goldens anew, then read the difference: each changed line is a change for users.
 golden:
     INSTA_UPDATE=always cargo test --locked --features rsa
-    git --no-pager diff --stat -- tests/golden
+    -scripts/golden-diff HEAD
     git --no-pager diff -- tests/golden
     scripts/golden-diff HEAD
 
