@@ -58,9 +58,10 @@ pub fn timeline(
     if hidden > 0 {
         let _ = writeln!(text, "\nand {hidden} transitions more, which are counted above and not shown");
     }
-    if transitions >= MOST_TRANSITIONS {
+    // Nobody takes a part for the whole, whatever ended it.
+    if simulation.is_due(end) {
         let at = in_units(last.since(start));
-        let _ = writeln!(text, "\nThe simulation ends at +{at}, after {MOST_TRANSITIONS} transitions.");
+        let _ = writeln!(text, "\nThe simulation ends at +{at}, after {transitions} transitions.");
     }
     Timeline { text, transitions }
 }
@@ -135,6 +136,7 @@ fn table(text: &mut String, rows: &[[String; 8]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::tests::DEFAULTS;
 
     const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
@@ -146,20 +148,9 @@ mod tests {
         timeline(algorithms, quantities, (START, seconds(90 * 86_400)))
     }
 
-    const USUAL: Quantities = Quantities {
-        active_for: seconds(14 * 86_400),
-        publish_ahead: seconds(86_400),
-        jwks_max_age: seconds(300),
-        propagation: seconds(30),
-        clock_skew: seconds(30),
-        leeway: seconds(60),
-        retain_for: seconds(3_750),
-        max_lifetime: seconds(3_600),
-    };
-
     #[test]
     fn each_transition_is_a_row() {
-        let Timeline { text, transitions } = told(&USUAL, &[Algorithm::Es256]);
+        let Timeline { text, transitions } = told(&DEFAULTS, &[Algorithm::Es256]);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[..11],

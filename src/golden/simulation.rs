@@ -139,6 +139,11 @@ impl<'a> Simulation<'a> {
         self.names.get(&kid).copied()
     }
 
+    /// Whether a step is due until `end`. After [`Self::step`] gave none, that one could not be made.
+    pub fn is_due(&self, end: Timestamp) -> bool {
+        next(&self.ring, self.algorithms, self.quantities).is_some_and(|plan| plan.due <= end)
+    }
+
     /// The next step, if it is due until `end`.
     pub fn step(&mut self, end: Timestamp) -> Option<Step> {
         let plan = next(&self.ring, self.algorithms, self.quantities).filter(|plan| plan.due <= end)?;
@@ -198,6 +203,7 @@ impl<'a> Simulation<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::tests::DEFAULTS;
 
     const BOTH: [Algorithm; 2] = [Algorithm::Es256, Algorithm::EdDsa];
     const START: Timestamp = Timestamp::from_seconds(1_000_000);
@@ -210,22 +216,10 @@ mod tests {
         seconds(count * 86_400)
     }
 
-    /// The defaults of the configuration.
-    const USUAL: Quantities = Quantities {
-        active_for: seconds(14 * 86_400),
-        publish_ahead: seconds(86_400),
-        jwks_max_age: seconds(300),
-        propagation: seconds(30),
-        clock_skew: seconds(30),
-        leeway: seconds(60),
-        retain_for: seconds(3_750),
-        max_lifetime: seconds(3_600),
-    };
-
     /// The same with a ring that forgets nothing, as a real one.
     fn whole_ring(until: Timestamp) -> KeyRing {
         let (mut ring, mut now, mut count) = (KeyRing::default(), START, 0);
-        while let Some(plan) = next(&ring, &BOTH, &USUAL).filter(|plan| plan.due <= until) {
+        while let Some(plan) = next(&ring, &BOTH, &DEFAULTS).filter(|plan| plan.due <= until) {
             now = now.max(plan.due);
             let fresh = plan.needs_new().into_iter().map(|algorithm| {
                 count += 1;
@@ -238,13 +232,14 @@ mod tests {
 
     #[test]
     fn what_it_forgets_decides_nothing() {
-        let mut simulation = Simulation::new(&BOTH, &USUAL, START);
+        let mut simulation = Simulation::new(&BOTH, &DEFAULTS, START);
         let states = |ring: &KeyRing| -> Vec<_> {
             ring.served().map(|key| (key.algorithm, key.state, key.published_at, key.activated_at)).collect()
         };
         for day in 0..=100 {
             let now = START.plus(days(day));
             while simulation.step(now).is_some() {}
+            assert!(!simulation.is_due(now) && simulation.is_due(now.plus(days(30))));
             assert_eq!(states(simulation.ring()), states(&whole_ring(now)), "day {day}");
         }
         assert_eq!(simulation.lives().most_served, 6);
@@ -252,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_lives_of_the_keys_are_those_of_the_settings() {
-        let mut simulation = Simulation::new(&BOTH, &USUAL, START);
+        let mut simulation = Simulation::new(&BOTH, &DEFAULTS, START);
         let first = simulation.step(START).unwrap();
         let told: Vec<_> = first.moves.iter().map(|made| (made.key.to_string(), made.to)).collect();
         let expected = [

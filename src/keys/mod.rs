@@ -390,4 +390,4 @@ impl KeyRing {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

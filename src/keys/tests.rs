@@ -24,7 +24,7 @@ pub(super) const fn days(count: u64) -> Duration {
 }
 
 /// The settings of a new installation, with the cap as the longest lifetime.
-pub(super) const DEFAULTS: Quantities = Quantities {
+pub(crate) const DEFAULTS: Quantities = Quantities {
     active_for: days(14),
     publish_ahead: hours(24),
     jwks_max_age: minutes(5),

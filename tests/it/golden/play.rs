@@ -17,10 +17,8 @@ use super::mishaps::Backup;
 use super::parse::{Scenario, Step};
 use super::policy::Actor;
 use super::render;
+use super::story::POLICY_VERBS;
 use crate::harness::{START, TestMint};
-
-/// The steps that make the policy.
-pub(super) const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
 
 /// A scenario under way.
 pub(super) struct Player<'a> {

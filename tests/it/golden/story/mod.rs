@@ -24,7 +24,7 @@ use places::Places;
 pub(crate) const BREAKS_OFF: &str = "the story breaks off:";
 
 /// The steps that make the policy.
-const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
+pub(crate) const POLICY_VERBS: [&str; 5] = ["resource", "scope", "client", "disable", "enable"];
 
 /// Reads a story. Empty lines before and after it are no part of it.
 pub(super) fn read(text: &str) -> Value {

@@ -8,7 +8,7 @@ fn verbs() -> Vec<String> {
     let code = source("tests/it/golden/play.rs");
     let arms =
         code.split("match words.as_slice() {").nth(1).unwrap().split("_ => self.exchange").next().unwrap();
-    let mut verbs: Vec<_> = super::super::play::POLICY_VERBS.map(str::to_owned).to_vec();
+    let mut verbs: Vec<_> = crate::golden::story::POLICY_VERBS.map(str::to_owned).to_vec();
     for arm in arms.lines().map(str::trim_start).filter(|line| line.starts_with('[')) {
         let pattern = arm.split("=>").next().unwrap();
         let first = pattern.trim_start_matches('[').split([',', ']']).next().unwrap();
